@@ -1,0 +1,73 @@
+# make help lists what there is.
+.DEFAULT_GOAL := help
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+UV_COMPILE = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links --custom-compile-command "make requirements"
+
+help: ## what there is
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+run: $(VENV)/dev ## everything on this machine; flags by ARGS="--port 8080 --workers 2"
+	@exec $(BIN)/inventory-api dev $(ARGS)
+
+test: lint test-python ## style, types, imports, and every test but those that need a cluster
+
+lint: $(VENV)/test ## style, types and import rules
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+test-python: $(VENV)/test $(VENV)/helm ## pytest, without tests/e2e
+	PATH="$(abspath $(VENV))/tools:$$PATH" $(BIN)/pytest tests --ignore tests/e2e $(ARGS)
+
+e2e: $(VENV)/test $(VENV)/helm ## the chart on the cluster of KUBECONFIG; its image must be loaded there
+	PATH="$(abspath $(VENV))/tools:$$PATH" $(BIN)/pytest tests/e2e -s --timeout 900 $(ARGS)
+
+format: $(VENV)/test ## make the code look as `make lint` wants it
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+requirements: $(VENV)/test ## pin again what pyproject.toml asks for; UPGRADE=1 takes newer releases
+	$(BIN)/python -m pip install --quiet uv
+	for set in "" dev test; do \
+		$(UV_COMPILE) $(if $(UPGRADE),--upgrade) $${set:+--extra dev} $$([ "$$set" = test ] && echo --extra test) pyproject.toml -o requirements/$${set:-runtime}.txt || exit 1; \
+	done
+	$(UV_COMPILE) $(if $(UPGRADE),--upgrade) requirements/build.in -o requirements/build.txt
+
+clean: ## remove what the other targets made here, the demo data too
+	rm -rf $(VENV) .data .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+
+# ---- set-up --------------------------------------------------------------------------------
+
+$(VENV)/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or newer is needed; set it by: make PYTHON=python3.13 ..." >&2; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+	@touch $@
+
+# Installed with hashes only; the project itself without dependencies, so that nothing comes in unpinned.
+define install
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/build.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/$(1).txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@touch $@
+endef
+
+$(VENV)/dev: $(VENV)/python requirements/build.txt requirements/dev.txt pyproject.toml
+	$(call install,dev)
+
+$(VENV)/test: $(VENV)/python requirements/build.txt requirements/test.txt pyproject.toml
+	$(call install,test)
+	@touch $(VENV)/dev
+
+# Helm from PATH, else built by Go.
+HELM_MODULE := helm.sh/helm/v3/cmd/helm@v3.22.0
+$(VENV)/helm: $(VENV)/python
+	@mkdir -p $(VENV)/tools
+	@command -v helm >/dev/null || { \
+		command -v go >/dev/null || { echo "the chart's tests need helm 3.14 or newer, or Go to build it" >&2; exit 1; }; \
+		echo "building helm by Go, once (a few minutes)"; GOBIN="$(abspath $(VENV))/tools" go install $(HELM_MODULE); }
+	@touch $@
+
+.PHONY: help run test lint test-python e2e format requirements clean

@@ -1,0 +1,81 @@
+"""The command line: `inventory-api serve | migrate | dev`."""
+
+import argparse
+import asyncio
+import logging
+import sys
+from collections.abc import Sequence
+
+from inventory_api import __version__, settings
+from inventory_api.telemetry import logging as json_logging
+
+logger = logging.getLogger(__name__)
+
+USAGE_ERROR = 2
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command. Exit status 2 for a wrong setting or argument, 1 for a failure, each told in one line."""
+    options = _parser().parse_args(arguments)
+    try:
+        return int(options.run(options))
+    except settings.SettingsError as error:
+        print(f"inventory-api: {error}", file=sys.stderr)
+        return USAGE_ERROR
+
+
+def _serve(_: argparse.Namespace) -> int:
+    loaded = settings.load()
+    loaded.current_database_url()
+    from inventory_api.server.gunicorn import GunicornServer  # noqa: PLC0415 -- each command imports what it needs
+
+    GunicornServer(loaded).run()
+    return 0
+
+
+def _migrate(options: argparse.Namespace) -> int:
+    from inventory_api.database.migrate import MigrationError, migrate  # noqa: PLC0415
+
+    loaded = settings.load()
+    json_logging.configure(loaded.log_level)
+    try:
+        asyncio.run(migrate(loaded.current_database_direct_url, wait_seconds=options.timeout))
+    except MigrationError as error:
+        logger.error("%s", error)
+        return 1
+    return 0
+
+
+def _dev(options: argparse.Namespace) -> int:
+    from inventory_api.dev.command import run  # noqa: PLC0415
+
+    return run(options)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="inventory-api", description="Inventory, orders and attachments over HTTP.")
+    parser.add_argument("--version", action="version", version=__version__)
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+
+    serve = commands.add_parser("serve", help="serve the API and the management port, as INVENTORY_* says")
+    serve.set_defaults(run=_serve)
+
+    migrate = commands.add_parser("migrate", help="bring the database's schema up to date")
+    migrate.add_argument("--timeout", type=float, default=300, help="seconds to wait for the database (default 300)")
+    migrate.set_defaults(run=_migrate)
+
+    dev = commands.add_parser("dev", help="everything on this machine: PostgreSQL, Redis, migrations, demo data, API")
+    dev.add_argument("--port", type=int, default=8000)
+    dev.add_argument("--management-port", type=int, default=9000)
+    dev.add_argument("--data-dir", help="where the data is kept (default .data; as root perhaps another, printed)")
+    dev.add_argument("--api-key", help="a key with every scope (default: generated once, and kept)")
+    dev.add_argument("--workers", type=int, default=1, help="server workers")
+    dev.add_argument("--no-demo-data", action="store_true")
+    dev.add_argument("--database-url", help="use this PostgreSQL instead of an embedded one")
+    dev.add_argument("--redis-url", help="use this Redis instead of an embedded one")
+    dev.set_defaults(run=_dev)
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,22 @@
+"""JSON for the database and for responses: strings as they are, numbers that stay what they were."""
+
+import json
+from typing import Any
+
+
+def encode(value: Any) -> str:
+    """Compact JSON.
+
+    Raises:
+        ValueError: the value holds NaN or an infinity, which JSON has no way to write.
+    """
+    return json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+
+
+def decode(text: str) -> Any:
+    return json.loads(text)
+
+
+def canonical(value: Any) -> str:
+    """The same text for the same JSON value, whatever the order of its members."""
+    return json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"), sort_keys=True)

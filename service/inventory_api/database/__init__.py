@@ -1,0 +1,1 @@
+"""The pool, sessions that borrow from it, and the migrations."""

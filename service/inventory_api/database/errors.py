@@ -1,0 +1,30 @@
+"""Tells a database that is not available from a statement that is wrong."""
+
+import asyncpg
+
+# SQLSTATE classes and codes that say that the server or the way to it is at fault: connection, resources, operator
+# intervention (a time-out of the server's included), a standby that takes no writes, lock_not_available, a database,
+# role or table that is not there yet.
+UNAVAILABLE_CLASSES = ("08", "53", "57")
+UNAVAILABLE_CODES = ("25006", "55P03", "3D000", "28P01", "28000", "42P01")
+
+
+# What asyncpg raises when a connection cannot be made or used.
+UNUSABLE = (asyncpg.InterfaceError, OSError, TimeoutError)
+
+
+def error_type(error: BaseException) -> str:
+    """The value of the `error_type` label: the SQLSTATE's class, or `timeout`, or `connection`, or `client`."""
+    if isinstance(error, asyncpg.PostgresError):
+        return str(error.sqlstate or "")[:2] or "connection"
+    if isinstance(error, TimeoutError):
+        return "timeout"
+    return "connection" if isinstance(error, OSError | asyncpg.InterfaceError) else "client"
+
+
+def is_unavailable(error: BaseException) -> bool:
+    """Whether a later try could succeed without a change of the request or of this code."""
+    if isinstance(error, asyncpg.PostgresError):
+        state = str(error.sqlstate or "08")
+        return state[:2] in UNAVAILABLE_CLASSES or state in UNAVAILABLE_CODES
+    return isinstance(error, UNUSABLE)

@@ -1,0 +1,142 @@
+"""The pool of connections: opened once, lazily filled, closed within a bound; every wait has an end.
+
+Two waits are kept apart: that for a free place among `size` (in order of arrival, at most `acquire_timeout`), and
+that for a new connection (at most `CONNECT_TIMEOUT`). With one time-out for both, a pool could never fill over a
+network that is slower than the wait that a request can afford.
+"""
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable
+from typing import Any
+
+import asyncpg
+from opentelemetry import trace
+
+from inventory_api.database.errors import UNUSABLE, is_unavailable
+from inventory_api.database.session import Session
+from inventory_api.errors import DependencyUnavailable
+from inventory_api.telemetry import request_context
+from inventory_api.telemetry.metrics import Metrics
+
+logger = logging.getLogger(__name__)
+
+CONNECT_TIMEOUT = 2.0
+CLOSE_TIMEOUT = 3.0
+COMMAND_TIMEOUT = 3.0
+POOL = "main"
+SERVER_SETTINGS = {
+    "application_name": "inventory-api",
+    "statement_timeout": "3000",
+    "lock_timeout": "1000",
+    "idle_in_transaction_session_timeout": "10000",
+    "timezone": "UTC",
+}
+
+
+async def connect(dsn: str, **options: Any) -> asyncpg.Connection:
+    """One connection with the service's time-outs, for what must not use the pool."""
+    defaults = {"timeout": CONNECT_TIMEOUT, "command_timeout": COMMAND_TIMEOUT, "server_settings": SERVER_SETTINGS}
+    return await asyncpg.connect(dsn, **{**defaults, **options})
+
+
+class Database:
+    """The pool and what its users need: `async with database.session() as session`."""
+
+    def __init__(
+        self,
+        dsn: Callable[[], str],
+        *,
+        size: int,
+        acquire_timeout: float,
+        metrics: Metrics,
+        tracer: trace.Tracer,
+    ) -> None:
+        """`dsn` is asked at each new connection, so that rotated credentials count without a restart."""
+        self.metrics = metrics
+        self.tracer = tracer
+        self._dsn = dsn
+        self._size = size
+        self._acquire_timeout = acquire_timeout
+        self._places = asyncio.Semaphore(size)
+        self._pool: asyncpg.Pool | None = None
+        metrics.connections_max.labels(pool=POOL).set(size)
+        metrics.connections.labels(pool=POOL, state="used").set_function(lambda: size - self._places._value)
+        metrics.connections.labels(pool=POOL, state="idle").set_function(self._idle)
+
+    async def open(self) -> None:
+        """Make the pool. It connects at first use, so a database that is down never stops the start."""
+        self._pool = await asyncpg.create_pool(min_size=0, max_size=self._size, connect=self._connect)
+
+    async def close(self) -> None:
+        """Close every connection; those still borrowed after `CLOSE_TIMEOUT` seconds are terminated."""
+        pool, self._pool = self._pool, None
+        if pool is None:
+            return
+        try:
+            async with asyncio.timeout(CLOSE_TIMEOUT):
+                await pool.close()
+        except TimeoutError:
+            logger.warning("connections were still in use after %s s and are terminated", CLOSE_TIMEOUT)
+            pool.terminate()
+
+    def session(self) -> Session:
+        """A unit of work; see `Session`."""
+        return Session(self)
+
+    async def borrow(self) -> asyncpg.pool.PoolConnectionProxy:
+        """A connection, for `Session` alone.
+
+        Raises:
+            DependencyUnavailable: no place was free in time, or the database cannot be reached.
+        """
+        started = time.perf_counter()
+        with self.tracer.start_as_current_span("database.acquire"):
+            try:
+                await self._take_place()
+                return await self._connected()
+            finally:
+                elapsed = time.perf_counter() - started
+                self.metrics.connection_wait.labels(pool=POOL).observe(elapsed)
+                if (context := request_context.current()) is not None:
+                    context.pool_wait_seconds += elapsed
+
+    async def give_back(self, connection: asyncpg.pool.PoolConnectionProxy) -> None:
+        """Return what `borrow` gave. A connection that cannot be reset in time is dropped, and never raises here."""
+        try:
+            if self._pool is not None:
+                await self._pool.release(connection, timeout=CONNECT_TIMEOUT)
+        except (asyncpg.PostgresError, *UNUSABLE) as error:
+            logger.warning("a connection was dropped: %s", error)
+        finally:
+            self._places.release()
+
+    async def _take_place(self) -> None:
+        with self.metrics.connections_pending.labels(pool=POOL).track_inprogress():
+            try:
+                async with asyncio.timeout(self._acquire_timeout):
+                    await self._places.acquire()
+            except TimeoutError as error:
+                self.metrics.connection_timeouts.labels(pool=POOL).inc()
+                raise DependencyUnavailable("No database connection was free in time.") from error
+
+    async def _connected(self) -> asyncpg.pool.PoolConnectionProxy:
+        """The place is this caller's: what the pool holds idle, or a new connection."""
+        try:
+            if self._pool is None:
+                raise DependencyUnavailable("The database is not available.")
+            return await self._pool.acquire(timeout=CONNECT_TIMEOUT)
+        except BaseException as error:
+            self._places.release()
+            if is_unavailable(error):
+                raise DependencyUnavailable("The database is not available.") from error
+            raise
+
+    async def _connect(self, *_: Any, **options: Any) -> asyncpg.Connection:
+        for given in ("loop", "connection_class", "record_class"):
+            options.pop(given, None)
+        return await connect(self._dsn())
+
+    def _idle(self) -> float:
+        return float(self._pool.get_idle_size()) if self._pool is not None else 0.0

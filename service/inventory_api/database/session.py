@@ -1,0 +1,112 @@
+"""A unit of work on the database: borrows a connection at its first statement and gives it back at its end."""
+
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager, suppress
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Self, TypeVar
+
+import asyncpg
+from opentelemetry import trace
+
+from inventory_api.database.errors import UNUSABLE, error_type, is_unavailable
+from inventory_api.database.statement import Statement
+from inventory_api.errors import DependencyUnavailable
+from inventory_api.telemetry import request_context
+
+if TYPE_CHECKING:
+    from inventory_api.database.pool import Database
+
+T = TypeVar("T")
+
+
+class Session:
+    """Runs named statements, measured, each a span. Not for concurrent use.
+
+    Nothing is borrowed until the first statement, so a request that fails its validation never waits for a
+    connection; leaving the context always gives back what was borrowed, also under an exception or a cancellation.
+    """
+
+    def __init__(self, database: "Database") -> None:
+        self._database = database
+        self._connection: asyncpg.pool.PoolConnectionProxy | None = None
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, stack: TracebackType | None
+    ) -> None:
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            await self._database.give_back(connection)
+
+    async def fetch(self, statement: Statement, *arguments: object) -> list[asyncpg.Record]:
+        """All rows."""
+        return await self._run(statement, lambda connection: connection.fetch(statement.sql, *arguments))
+
+    async def fetch_one(self, statement: Statement, *arguments: object) -> asyncpg.Record | None:
+        """The first row, or None."""
+        return await self._run(statement, lambda connection: connection.fetchrow(statement.sql, *arguments))
+
+    async def execute(self, statement: Statement, *arguments: object) -> None:
+        """For statements without a result."""
+        await self._run(statement, lambda connection: connection.execute(statement.sql, *arguments))
+
+    @asynccontextmanager
+    async def transaction(self) -> AsyncIterator[None]:
+        """BEGIN ... COMMIT, or ROLLBACK under any exception. READ COMMITTED: the statements lock what they change."""
+        connection = await self._borrowed()
+        transaction = connection.transaction()
+        await _guarded(transaction.start)
+        try:
+            yield
+        except BaseException:
+            # The error that led here is the one to tell; a connection that cannot roll back is dropped when returned.
+            with suppress(*UNUSABLE):
+                await transaction.rollback()
+            raise
+        await _guarded(transaction.commit)
+
+    async def _borrowed(self) -> asyncpg.pool.PoolConnectionProxy:
+        if self._connection is None:
+            self._connection = await self._database.borrow()
+        return self._connection
+
+    async def _run(self, statement: Statement, call: Callable[[asyncpg.pool.PoolConnectionProxy], Awaitable[T]]) -> T:
+        connection = await self._borrowed()
+        context = request_context.current()
+        failure = ""
+        started = time.perf_counter()
+        with self._database.tracer.start_as_current_span(
+            statement.name, kind=trace.SpanKind.CLIENT, attributes=_attributes(statement)
+        ):
+            try:
+                return await _guarded(lambda: call(connection))
+            except BaseException as error:
+                failure = error_type(error.__cause__ or error)
+                raise
+            finally:
+                elapsed = time.perf_counter() - started
+                labels = {"query_name": statement.name, "error_type": failure}
+                self._database.metrics.query_duration.labels(**labels).observe(elapsed)
+                if context is not None:
+                    context.database_seconds += elapsed
+
+
+async def _guarded(call: Callable[[], Awaitable[T]]) -> T:
+    """Raise `DependencyUnavailable` for a database that is not there; any other error as it is."""
+    try:
+        return await call()
+    except (asyncpg.PostgresError, *UNUSABLE) as error:
+        if is_unavailable(error):
+            raise DependencyUnavailable("The database is not available.") from error
+        raise
+
+
+def _attributes(statement: Statement) -> dict[str, Any]:
+    return {
+        "db.system.name": "postgresql",
+        "db.query.summary": statement.name,
+        "db.query.text": statement.sql,
+    }

@@ -1,0 +1,1 @@
+"""`inventory-api dev`: everything on one machine, for trying and for tests."""

@@ -1,0 +1,81 @@
+"""Child processes that a killed parent may leave behind, and the next start ends."""
+
+import contextlib
+import json
+import os
+import signal
+import subprocess
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import IO, Any
+
+import psutil
+
+END_SECONDS = 10.0
+
+
+class Processes:
+    """Starts children, each in a process group of its own, and keeps a record of them in the data directory.
+
+    The record holds when each began, so that a pid that was given to somebody else is never touched.
+    """
+
+    def __init__(self, record: Path) -> None:
+        self._record = record
+        self._children: list[subprocess.Popen[bytes]] = []
+
+    def end_leftovers(self) -> None:
+        """End what an earlier parent left running, the servers last, so that its work is finished first."""
+        for name, pid, began in reversed(self._recorded()):
+            with contextlib.suppress(psutil.NoSuchProcess):
+                process = psutil.Process(pid)
+                if process.create_time() == began:
+                    end(process, signal.SIGINT if name == "postgresql" else signal.SIGTERM)
+        self._record.unlink(missing_ok=True)
+
+    def start(
+        self,
+        name: str,
+        command: Sequence[str],
+        *,
+        env: Mapping[str, str] | None = None,
+        output: IO[bytes] | None = None,
+        account: int | None = None,
+    ) -> subprocess.Popen[bytes]:
+        """`output`: where stdout and stderr go (default: those of this process); `account`: the uid to run as."""
+        identity: dict[str, Any] = {"user": account, "group": account, "extra_groups": []} if account else {}
+        child = subprocess.Popen(
+            command, env=env, stdin=subprocess.DEVNULL, stdout=output, stderr=output, start_new_session=True, **identity
+        )
+        self._children.append(child)
+        self._record.write_text(
+            json.dumps([*self._recorded(), [name, child.pid, psutil.Process(child.pid).create_time()]])
+        )
+        return child
+
+    def stop(self) -> None:
+        """End what is left, last started first."""
+        for child in reversed(self._children):
+            if child.poll() is None:
+                with contextlib.suppress(psutil.NoSuchProcess):
+                    end(psutil.Process(child.pid), signal.SIGTERM)
+            child.wait()
+        self._record.unlink(missing_ok=True)
+
+    def _recorded(self) -> list[Any]:
+        try:
+            return list(json.loads(self._record.read_text()))
+        except (OSError, ValueError):
+            return []
+
+
+def end(process: psutil.Process, how: signal.Signals) -> None:
+    """Ask, wait, then insist, for the process and its children."""
+    family = [process, *process.children(recursive=True)]
+    with contextlib.suppress(psutil.NoSuchProcess):
+        os.kill(process.pid, how)
+    psutil.wait_procs([process], timeout=END_SECONDS)
+    for member in family:
+        with contextlib.suppress(psutil.NoSuchProcess):
+            member.kill()
+    psutil.wait_procs(family, timeout=END_SECONDS)

@@ -1,0 +1,150 @@
+"""Every error that the service answers with.
+
+ServiceError
+|-- BadRequest               400 BAD_REQUEST              the protocol was not kept
+|-- MalformedJson            400 MALFORMED_JSON
+|-- InvalidCursor            400 INVALID_CURSOR
+|-- Unauthenticated          401 UNAUTHENTICATED          WWW-Authenticate: Bearer
+|-- Forbidden                403 FORBIDDEN                names the missing scope
+|-- NotFound                 404 NOT_FOUND
+|-- MethodNotAllowed         405 METHOD_NOT_ALLOWED       Allow
+|-- StockBelowReserved       409 STOCK_BELOW_RESERVED
+|-- PreconditionFailed       412 PRECONDITION_FAILED
+|-- PayloadTooLarge          413 PAYLOAD_TOO_LARGE
+|-- UnsupportedMediaType     415 UNSUPPORTED_MEDIA_TYPE
+|-- ValidationFailure        422 VALIDATION_FAILURE
+|   |-- EmptyPatch           422 EMPTY_PATCH
+|   `-- UnknownLocation      422 UNKNOWN_LOCATION
+|-- PreconditionRequired     428 PRECONDITION_REQUIRED
+|-- InternalFailure          500 INTERNAL_FAILURE         says nothing of the inside
+|-- DependencyUnavailable    503 DEPENDENCY_UNAVAILABLE   Retry-After
+`-- NotReady                 503 NOT_READY
+
+An error is raised once, at the place that knows, and rendered in one place (`http/errors.py`). `message` and
+`details` are for the client: they hold nothing that the client sent, and nothing of the inside.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import ClassVar
+
+Location = tuple[str | int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Detail:
+    """One place in the request that is at fault. `meta` holds server-side values only."""
+
+    location: Location
+    code: str
+    message: str
+    meta: Mapping[str, object] | None = None
+
+
+class ServiceError(Exception):
+    """Base of all. `type` and `status` are a contract with clients; `message` may be more exact than the default."""
+
+    type: ClassVar[str]
+    status: ClassVar[int]
+    title: ClassVar[str]
+    retry_after_seconds: ClassVar[int | None] = None
+
+    def __init__(
+        self,
+        message: str | None = None,
+        *,
+        details: Sequence[Detail] | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> None:
+        self.message = message or f"{self.title}."
+        self.details = tuple(details) if details else None
+        self.headers = dict(headers or {})
+        super().__init__(self.message)
+
+
+class BadRequest(ServiceError):
+    type, status, title = "BAD_REQUEST", 400, "The request is not valid HTTP"
+
+
+class MalformedJson(ServiceError):
+    type, status, title = "MALFORMED_JSON", 400, "The body is not valid JSON"
+
+
+class InvalidCursor(ServiceError):
+    type, status, title = "INVALID_CURSOR", 400, "The cursor is not valid for this list"
+
+
+class Unauthenticated(ServiceError):
+    """RFC 6750: the challenge is part of the answer."""
+
+    type, status, title = "UNAUTHENTICATED", 401, "A valid API key is required"
+
+    def __init__(self, message: str | None = None) -> None:
+        super().__init__(message, headers={"WWW-Authenticate": "Bearer"})
+
+
+class Forbidden(ServiceError):
+    type, status, title = "FORBIDDEN", 403, "The API key lacks a scope"
+
+
+class NotFound(ServiceError):
+    type, status, title = "NOT_FOUND", 404, "There is nothing here"
+
+
+class MethodNotAllowed(ServiceError):
+    """RFC 9110, 15.5.6: `Allow` lists what the resource supports."""
+
+    type, status, title = "METHOD_NOT_ALLOWED", 405, "The method is not allowed here"
+
+    def __init__(self, allowed: Sequence[str]) -> None:
+        super().__init__(headers={"Allow": ", ".join(sorted(allowed))})
+
+
+class StockBelowReserved(ServiceError):
+    type, status, title = "STOCK_BELOW_RESERVED", 409, "The stock would fall below what is reserved"
+
+
+class PreconditionFailed(ServiceError):
+    type, status, title = "PRECONDITION_FAILED", 412, "The resource is not in the state that the request requires"
+
+
+class PayloadTooLarge(ServiceError):
+    type, status, title = "PAYLOAD_TOO_LARGE", 413, "The body is too large"
+
+
+class UnsupportedMediaType(ServiceError):
+    type, status, title = "UNSUPPORTED_MEDIA_TYPE", 415, "The media type of the body is not supported"
+
+
+class ValidationFailure(ServiceError):
+    type, status, title = "VALIDATION_FAILURE", 422, "The request is not valid"
+
+
+class EmptyPatch(ValidationFailure):
+    type, title = "EMPTY_PATCH", "The patch sets no field"
+
+
+class UnknownLocation(ValidationFailure):
+    type, title = "UNKNOWN_LOCATION", "A location is not known"
+
+
+class PreconditionRequired(ServiceError):
+    """RFC 6585: the request must be conditional, so that no update is lost."""
+
+    type, status, title = "PRECONDITION_REQUIRED", 428, "The request must have an If-Match header"
+
+
+class InternalFailure(ServiceError):
+    type, status, title = "INTERNAL_FAILURE", 500, "Service unavailable"
+
+    def __init__(self) -> None:
+        super().__init__("Service unavailable")
+
+
+class DependencyUnavailable(ServiceError):
+    type, status, title = "DEPENDENCY_UNAVAILABLE", 503, "A service that this one needs is not available"
+    retry_after_seconds = 1
+
+
+class NotReady(ServiceError):
+    type, status, title = "NOT_READY", 503, "The service is not ready"

@@ -1,0 +1,1 @@
+"""What every HTTP route shares: context, body limit, authentication, errors, pages, ETags."""

@@ -1,0 +1,97 @@
+"""Reads a JSON body strictly, before FastAPI sees it: one meaning, or an error (RFC 8259, RFC 7493)."""
+
+import json
+import re
+from typing import Any, NoReturn
+
+from starlette.datastructures import Headers
+from starlette.requests import Request
+
+from inventory_api.errors import Detail, Location, MalformedJson, UnsupportedMediaType, ValidationFailure
+
+UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
+JSON_MEDIA_TYPE = "application/json"
+MERGE_PATCH = "application/merge-patch+json"
+
+
+class JsonRequest(Request):
+    """A request whose body was read and parsed by `read`; FastAPI takes both from here."""
+
+    async def read(self, media_types: tuple[str, ...]) -> None:
+        """Read and parse the body.
+
+        Raises:
+            UnsupportedMediaType: the declared type is none of `media_types`.
+            MalformedJson: it is empty, no JSON, or JSON with two meanings (a member twice, NaN).
+            ValidationFailure: a string that PostgreSQL cannot store (NUL, a lone surrogate).
+        """
+        if media_type(self.headers) not in media_types:
+            raise UnsupportedMediaType(f"The body must be {' or '.join(media_types)}.")
+        body = await self.body()
+        self._json = parse(body)
+
+
+def media_type(headers: Headers) -> str:
+    """The media type without parameters, in lower case; empty where none is declared."""
+    return headers.get("content-type", "").partition(";")[0].strip().lower()
+
+
+def parse(body: bytes) -> Any:
+    """See `JsonRequest.read`."""
+    if not body:
+        raise MalformedJson("The body is empty.")
+    try:
+        text = body.decode("utf-8")
+        value = json.loads(
+            text, object_pairs_hook=_unique, parse_constant=_refuse_constant, parse_float=_finite, parse_int=_bounded
+        )
+    except UnicodeDecodeError as error:
+        raise MalformedJson("The body is not UTF-8.") from error
+    except json.JSONDecodeError as error:
+        raise MalformedJson(f"The body is not valid JSON (line {error.lineno}, column {error.colno}).") from error
+    except RecursionError as error:
+        raise MalformedJson("The body is nested too deep.") from error
+    if "\\u" in text and (location := _unstorable(value)) is not None:
+        detail = Detail(("body", *location), "string_unicode", "NUL and lone surrogates are not text.")
+        raise ValidationFailure(details=[detail])
+    return value
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    members = dict(pairs)
+    if len(members) != len(pairs):
+        raise MalformedJson("An object has a member twice.")
+    return members
+
+
+def _refuse_constant(_: str) -> NoReturn:
+    raise MalformedJson("NaN and Infinity are not JSON.")
+
+
+def _finite(text: str) -> float:
+    value = float(text)
+    if value in (float("inf"), float("-inf")):
+        raise MalformedJson("A number is too large.")
+    return value
+
+
+def _bounded(text: str) -> int:
+    if len(text) > 400:  # noqa: PLR2004 -- more digits than the largest double has
+        raise MalformedJson("A number is too large.")
+    return int(text)
+
+
+def _unstorable(value: Any) -> Location | None:
+    """Where the first such string is; without recursion, since the nesting is the client's."""
+    pending: list[tuple[Location, Any]] = [((), value)]
+    while pending:
+        location, found = pending.pop()
+        if isinstance(found, str) and UNSTORABLE.search(found):
+            return location
+        if isinstance(found, dict):
+            if any(UNSTORABLE.search(name) for name in found):
+                return location
+            pending.extend(((*location, name), member) for name, member in found.items())
+        elif isinstance(found, list):
+            pending.extend(((*location, index), member) for index, member in enumerate(found))
+    return None

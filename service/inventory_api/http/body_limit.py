@@ -1,0 +1,38 @@
+"""Bounds the body: by Content-Length at once, then by counting while it streams."""
+
+from starlette.datastructures import Headers
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from inventory_api.errors import PayloadTooLarge
+
+MAX_JSON_BYTES = 1_048_576
+
+
+class BodyLimitMiddleware:
+    """Raises `PayloadTooLarge`; before the body is read where its length is declared."""
+
+    def __init__(self, app: ASGIApp, limit: int = MAX_JSON_BYTES) -> None:
+        self.app = app
+        self._limit = limit
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        declared = Headers(scope=scope).get("content-length", "")
+        if declared.isdecimal() and int(declared) > self._limit:
+            raise self._error()
+        received = 0
+
+        async def counted() -> Message:
+            nonlocal received
+            message = await receive()
+            received += len(message.get("body", b""))
+            if received > self._limit:
+                raise self._error()
+            return message
+
+        await self.app(scope, counted, send)
+
+    def _error(self) -> PayloadTooLarge:
+        return PayloadTooLarge(f"The body may be at most {self._limit} bytes.")

@@ -1,0 +1,56 @@
+"""Conditional requests: RFC 9110, section 13. Entity tags are opaque text, quotes included."""
+
+import re
+from dataclasses import dataclass
+
+from inventory_api.errors import PreconditionFailed
+
+ANY = "*"
+TAG = re.compile(r'(?:W/)?"[\x21\x23-\x7e\x80-\xff]*"')
+
+
+@dataclass(frozen=True, slots=True)
+class Conditions:
+    """The tags of If-Match and If-None-Match; None where the header is missing."""
+
+    if_match: tuple[str, ...] | None = None
+    if_none_match: tuple[str, ...] | None = None
+
+    @property
+    def has_if_match(self) -> bool:
+        return self.if_match is not None
+
+    def check(self, etag: str) -> None:
+        """For a write on a resource that exists.
+
+        Raises:
+            PreconditionFailed: If-Match does not name this state (strong comparison), or If-None-Match does.
+        """
+        if self.if_match is not None and ANY not in self.if_match and etag not in self.if_match:
+            raise PreconditionFailed("The resource has changed: If-Match does not name its current ETag.")
+        if self.matches_none(etag):
+            raise PreconditionFailed("The resource exists, and If-None-Match asks that it does not.")
+
+    def check_absent(self) -> None:
+        """For a write that creates.
+
+        Raises:
+            PreconditionFailed: If-Match asks for a state, and there is none.
+        """
+        if self.if_match is not None:
+            raise PreconditionFailed("The resource does not exist, and If-Match asks for a state of it.")
+
+    def matches_none(self, etag: str) -> bool:
+        """Whether If-None-Match names this state (weak comparison): a read then answers 304."""
+        if self.if_none_match is None:
+            return False
+        return ANY in self.if_none_match or etag.removeprefix("W/") in (
+            tag.removeprefix("W/") for tag in self.if_none_match
+        )
+
+
+def parse_tags(header: str | None) -> tuple[str, ...] | None:
+    """The tags of one header. What is no tag matches nothing, so that a condition is never dropped."""
+    if header is None:
+        return None
+    return (ANY,) if header.strip() == ANY else tuple(TAG.findall(header))

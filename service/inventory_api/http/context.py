@@ -1,0 +1,138 @@
+"""The outermost middleware: request id, timings, access line, request metrics, and the last boundary for errors."""
+
+import asyncio
+import logging
+import re
+from collections.abc import Callable
+
+from opentelemetry import trace
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from uuid_utils.compat import uuid7
+
+from inventory_api.http.errors import from_exception, render, report
+from inventory_api.telemetry import request_context
+from inventory_api.telemetry.metrics import METHODS, NO_ROUTE, Metrics
+from inventory_api.telemetry.request_context import RequestContext
+
+logger = logging.getLogger("inventory_api.access")
+
+REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
+CLIENT_CLOSED_REQUEST = 499
+SYSTEM = "/system/"
+
+
+def request_id(headers: Headers) -> str:
+    """The client's id where it is one, else a new UUIDv7."""
+    given = headers.get("x-request-id", "")
+    return given if REQUEST_ID.fullmatch(given) else str(uuid7())
+
+
+class RequestContextMiddleware:
+    """Gives each request its context, and each response its headers; what is under `/system/` is not counted.
+
+    It also catches what nothing inside has: the response is then the error contract's, with the same request id.
+    Only `Exception`: a cancellation passes.
+    """
+
+    def __init__(self, app: ASGIApp, metrics: Metrics, draining: Callable[[], bool]) -> None:
+        self.app = app
+        self._metrics = metrics
+        self._draining = draining
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        context = RequestContext(request_id(Headers(scope=scope)))
+        span = trace.get_current_span()
+        if span.get_span_context().is_valid:
+            context.trace_id = trace.format_trace_id(span.get_span_context().trace_id)
+            span.set_attribute("app.request_id", context.request_id)
+        token = request_context.enter(context)
+        exchange = _Exchange(scope, receive, send, context, self._draining)
+        counted = not scope["path"].startswith(SYSTEM) and scope["path"] != "/metrics"
+        if counted:
+            self._metrics.active_requests.inc()
+        try:
+            await self._answer(exchange)
+        finally:
+            if counted:
+                self._metrics.active_requests.dec()
+                self._finish(exchange, span)
+            request_context.leave(token)
+
+    async def _answer(self, exchange: "_Exchange") -> None:
+        try:
+            await self.app(exchange.scope, exchange.receive, exchange.send)
+        except asyncio.CancelledError:
+            raise
+        except Exception as cause:
+            error = from_exception(cause)
+            report(error, cause, self._metrics)
+            if exchange.status is not None:
+                raise  # Too late for another answer: the server closes the connection.
+            response = render(error, Headers(scope=exchange.scope))
+            await response(exchange.scope, exchange.receive, exchange.send)
+
+    def _finish(self, exchange: "_Exchange", span: trace.Span) -> None:
+        context, scope = exchange.context, exchange.scope
+        status = exchange.status if exchange.complete else CLIENT_CLOSED_REQUEST
+        seconds = exchange.seconds if exchange.complete else context.elapsed_seconds()
+        method = scope["method"] if scope["method"] in METHODS else "_OTHER"
+        sampled = span.get_span_context().trace_flags.sampled
+        self._metrics.request_duration.labels(
+            http_request_method=method, http_route=context.route or NO_ROUTE, http_response_status_code=str(status)
+        ).observe(seconds, {"trace_id": context.trace_id} if sampled and context.trace_id else None)
+        fields = {
+            "http.request.method": scope["method"],
+            "url.path": scope["path"],
+            "http.response.status_code": status,
+            "duration_ms": round(seconds * 1000, 2),
+            "client.address": scope["client"][0] if scope.get("client") else None,
+            "principal": context.principal,
+        }
+        if context.route:
+            fields["http.route"] = context.route
+        if context.error_type:
+            fields["error.type"] = context.error_type
+        logger.info("%s %s %s", scope["method"], context.route or scope["path"], status, extra=fields)
+
+
+class _Exchange:
+    """One request and its response, as far as it has got."""
+
+    def __init__(
+        self, scope: Scope, receive: Receive, send: Send, context: RequestContext, draining: Callable[[], bool]
+    ) -> None:
+        self.scope = scope
+        self.receive = receive
+        self.context = context
+        self.status: int | None = None
+        self.complete = False
+        self.seconds = 0.0
+        self._send = send
+        self._draining = draining
+
+    async def send(self, message: Message) -> None:
+        if message["type"] == "http.response.start":
+            self.status = message["status"]
+            self._add_headers(MutableHeaders(scope=message))
+        await self._send(message)
+        if message["type"] == "http.response.body" and not message.get("more_body", False):
+            # The time ends here: background tasks are not the client's time.
+            self.complete = True
+            self.seconds = self.context.elapsed_seconds()
+
+    def _add_headers(self, headers: MutableHeaders) -> None:
+        context = self.context
+        total = context.elapsed_seconds()
+        rest = max(total - context.database_seconds - context.pool_wait_seconds, 0.0)
+        headers["X-Request-ID"] = context.request_id
+        headers["X-Response-Time"] = f"{total * 1000:.2f}ms"
+        headers["Server-Timing"] = (
+            f"db;dur={context.database_seconds * 1000:.2f}, queue;dur={context.pool_wait_seconds * 1000:.2f}, "
+            f"app;dur={rest * 1000:.2f}"
+        )
+        if self._draining():
+            headers["Connection"] = "close"

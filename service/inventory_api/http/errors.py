@@ -1,0 +1,124 @@
+"""Renders every error in the one shape, whoever raised it."""
+
+import json
+import logging
+from collections.abc import Mapping
+from typing import Any
+
+from fastapi.exceptions import RequestValidationError
+from opentelemetry import trace
+from starlette.datastructures import Headers
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+
+from inventory_api.errors import (
+    BadRequest,
+    Detail,
+    InternalFailure,
+    MethodNotAllowed,
+    NotFound,
+    ServiceError,
+    ValidationFailure,
+)
+from inventory_api.telemetry import request_context
+from inventory_api.telemetry.metrics import NO_ROUTE, Metrics
+
+logger = logging.getLogger(__name__)
+
+PROBLEM_JSON = "application/problem+json"
+PROBLEM_TYPE = "urn:inventory-api:error:"
+SERVER_ERROR = 500
+
+
+def from_exception(error: Exception) -> ServiceError:
+    """The error of the contract for anything that was raised."""
+    if isinstance(error, ServiceError):
+        return error
+    if isinstance(error, RequestValidationError):
+        return ValidationFailure(details=[_detail(found) for found in error.errors()])
+    if isinstance(error, HTTPException):
+        return _from_http(error)
+    return InternalFailure()
+
+
+def report(error: ServiceError, cause: Exception, metrics: Metrics) -> None:
+    """Log, count and trace what is the service's fault; the client's faults are in the access line."""
+    context = request_context.current()
+    if context is not None:
+        context.error_type = error.type
+    if error.status < SERVER_ERROR:
+        return
+    route = (context and context.route) or NO_ROUTE
+    metrics.exceptions.labels(http_route=route, error_type=error.type).inc()
+    trace.get_current_span().record_exception(cause)
+    level = logging.ERROR if isinstance(error, InternalFailure) else logging.WARNING
+    logger.log(level, "%s: %s", error.type, error.message, exc_info=cause)
+
+
+def render(
+    error: ServiceError, request_headers: Mapping[str, str], *, extra: Mapping[str, Any] | None = None
+) -> Response:
+    """The response. As `application/problem+json` where the request prefers it; `extra` stands beside the error."""
+    context = request_context.current()
+    common = {
+        "request_id": context.request_id if context else None,
+        "trace_id": context.trace_id if context else None,
+        "details": [_view(detail) for detail in error.details] if error.details else None,
+    }
+    headers = dict(error.headers)
+    if error.retry_after_seconds is not None:
+        headers.setdefault("Retry-After", str(error.retry_after_seconds))
+    if PROBLEM_JSON in request_headers.get("accept", ""):
+        body: dict[str, Any] = {
+            "type": PROBLEM_TYPE + error.type,
+            "title": error.title,
+            "status": error.status,
+            "detail": error.message,
+            "instance": f"urn:inventory-api:request:{common['request_id']}",
+            **common,
+        }
+        media_type = PROBLEM_JSON
+    else:
+        body = {"error": {"type": error.type, "message": error.message, **common}}
+        media_type = "application/json"
+    content = json.dumps({**body, **(extra or {})}, ensure_ascii=False).encode()
+    return Response(content, error.status, headers, media_type)
+
+
+class ErrorHandler:
+    """What the application calls for errors that are raised inside of it."""
+
+    def __init__(self, metrics: Metrics) -> None:
+        self._metrics = metrics
+
+    async def __call__(self, request: Request, cause: Exception) -> Response:
+        if isinstance(cause, HTTPException) and cause.status_code == MethodNotAllowed.status:
+            error: ServiceError = MethodNotAllowed(request.app.state.route_table.allowed_methods(request.scope))
+        else:
+            error = from_exception(cause)
+        report(error, cause, self._metrics)
+        return render(error, Headers(scope=request.scope))
+
+
+def _from_http(error: HTTPException) -> ServiceError:
+    if error.status_code == NotFound.status:
+        return NotFound("There is no such path.")
+    if error.status_code < SERVER_ERROR:
+        return BadRequest(str(error.detail))
+    return InternalFailure()
+
+
+def _detail(found: Mapping[str, Any]) -> Detail:
+    """Location, code and message only: `input` and `ctx` hold what the client sent, and what JSON cannot."""
+    message = str(found["msg"]).removeprefix("Value error, ")
+    return Detail(tuple(found["loc"]), str(found["type"]), message)
+
+
+def _view(detail: Detail) -> dict[str, Any]:
+    return {
+        "location": list(detail.location),
+        "code": detail.code,
+        "message": detail.message,
+        "meta": dict(detail.meta) if detail.meta else None,
+    }

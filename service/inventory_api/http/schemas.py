@@ -1,0 +1,58 @@
+"""What every payload shares."""
+
+from datetime import UTC, datetime
+from typing import Annotated, Any
+
+from pydantic import BaseModel, ConfigDict, Field, PlainSerializer
+
+
+def rfc3339(moment: datetime) -> str:
+    """UTC with `Z`, microseconds always: the same moment is always the same text."""
+    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+
+
+UtcDatetime = Annotated[datetime, PlainSerializer(rfc3339, return_type=str, when_used="json")]
+
+
+class StrictModel(BaseModel):
+    """Base of every request body: an unknown field or a value of another type is an error, never a guess."""
+
+    model_config = ConfigDict(strict=True, extra="forbid")
+
+
+class DetailView(BaseModel):
+    """One place in the request that is at fault."""
+
+    location: Annotated[list[str | int], Field(examples=[["body", "name"]])]
+    code: Annotated[str, Field(examples=["string_type"])]
+    message: str
+    meta: dict[str, Any] | None = None
+
+
+class ErrorView(BaseModel):
+    """What went wrong. `type` is stable; `message` is for people."""
+
+    type: str
+    message: str
+    request_id: str
+    trace_id: str | None
+    details: list[DetailView] | None
+
+
+class ErrorBody(BaseModel):
+    """The one shape of every error."""
+
+    error: ErrorView
+
+
+class ProblemBody(BaseModel):
+    """The same error by RFC 9457, when the request accepts `application/problem+json`."""
+
+    type: Annotated[str, Field(description="A URI that ends in the error's type.")]
+    title: str
+    status: int
+    detail: str
+    instance: str
+    request_id: str
+    trace_id: str | None
+    details: list[DetailView] | None

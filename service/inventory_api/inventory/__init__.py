@@ -1,0 +1,1 @@
+"""Items, their stock levels, movements and audit."""

@@ -1,0 +1,51 @@
+"""The free attributes of an item: a JSON object with bounds, so that one item cannot fill a page or a log."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from inventory_api import codec
+from inventory_api.errors import Detail, ValidationFailure
+
+MAX_BYTES = 16_384
+MAX_DEPTH = 8
+
+
+def problem(attributes: Mapping[str, Any]) -> str | None:
+    """What is wrong with the attributes, or None."""
+    if _deeper_than(MAX_DEPTH, attributes):
+        return f"Attributes may be nested at most {MAX_DEPTH} deep."
+    if len(codec.encode(attributes).encode()) > MAX_BYTES:
+        return f"Attributes may be at most {MAX_BYTES} bytes as JSON."
+    return None
+
+
+def merge_patch(target: Any, patch: Any) -> Any:
+    """RFC 7396: members of `patch` replace those of `target`, null removes, anything but an object replaces whole.
+
+    Raises:
+        ValidationFailure: the result is over the bounds.
+    """
+    merged = _merge(target, patch)
+    if found := problem(merged):
+        raise ValidationFailure(details=[Detail(("body", "attributes"), "attributes_bounds", found)])
+    return merged
+
+
+def _merge(target: Any, patch: Any) -> Any:
+    if not isinstance(patch, Mapping):
+        return patch
+    merged = dict(target) if isinstance(target, Mapping) else {}
+    for name, value in patch.items():
+        if value is None:
+            merged.pop(name, None)
+        else:
+            merged[name] = _merge(merged.get(name), value)
+    return merged
+
+
+def _deeper_than(limit: int, value: Any) -> bool:
+    """Looks no deeper than the limit, so that hostile nesting costs nothing."""
+    members = value.values() if isinstance(value, Mapping) else value if isinstance(value, list) else None
+    if members is None:
+        return False
+    return limit == 0 or any(_deeper_than(limit - 1, member) for member in members)

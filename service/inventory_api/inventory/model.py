@@ -1,0 +1,63 @@
+"""Items and their stock levels, as the service sees them."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class Level:
+    """The stock of one item at one location. 0 <= reserved <= on_hand, always."""
+
+    location: str
+    on_hand: int
+    reserved: int
+    version: int
+
+    @property
+    def available(self) -> int:
+        return self.on_hand - self.reserved
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """An item with its levels, in the order of their locations."""
+
+    sku: str
+    name: str
+    warehouse_location: str
+    is_discontinued: bool
+    low_stock_threshold: int | None
+    attributes: Mapping[str, Any]
+    version: int
+    created_at: datetime
+    updated_at: datetime
+    levels: tuple[Level, ...]
+
+    @property
+    def quantity(self) -> int:
+        return sum(level.on_hand for level in self.levels)
+
+    @property
+    def reserved(self) -> int:
+        return sum(level.reserved for level in self.levels)
+
+    @property
+    def etag(self) -> str:
+        """Changes with every edit of the item and with every movement of its stock."""
+        return f'"{self.version}.{sum(level.version for level in self.levels)}"'
+
+    def fields(self) -> dict[str, Any]:
+        """What PUT sets and PATCH changes, and what the audit compares."""
+        return {
+            "name": self.name,
+            "quantity": self.quantity,
+            "warehouse_location": self.warehouse_location,
+            "is_discontinued": self.is_discontinued,
+            "low_stock_threshold": self.low_stock_threshold,
+            "attributes": dict(self.attributes),
+        }
+
+    def level_at(self, location: str) -> Level | None:
+        return next((level for level in self.levels if level.location == location), None)

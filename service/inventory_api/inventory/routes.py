@@ -1,0 +1,95 @@
+"""Items over HTTP."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Path, Request, Response
+
+from inventory_api.errors import Detail, EmptyPatch, ValidationFailure
+from inventory_api.http import pages
+from inventory_api.http.audit_schemas import AuditEntryView, AuditPage
+from inventory_api.http.body import JSON_MEDIA_TYPE, MERGE_PATCH, media_type
+from inventory_api.http.deps import BorrowedSession, RequestConditions, RequestProvenance
+from inventory_api.http.openapi import error_responses
+from inventory_api.http.responses import json_response, not_modified
+from inventory_api.http.routing import Route, accepts, requires
+from inventory_api.inventory import service
+from inventory_api.inventory.schemas import SKU_PATTERN, ItemPatch, ItemReplacement, ItemView
+
+router = APIRouter(prefix="/inventory", tags=["inventory"], route_class=Route)
+
+SkuPath = Annotated[str, Path(pattern=SKU_PATTERN, examples=["BOLT-M8"])]
+
+
+@router.get(
+    "/{sku}",
+    response_model=ItemView,
+    responses={304: {"description": "The ETag is that of If-None-Match."}, **error_responses(404)},
+)
+@requires("inventory:read")
+async def get_item(sku: SkuPath, session: BorrowedSession, conditions: RequestConditions) -> Response:
+    """One item with its levels. `ETag` changes with every edit and every movement of stock."""
+    item = await service.get_item(session, sku)
+    if conditions.matches_none(item.etag):
+        return not_modified(item.etag)
+    return json_response(ItemView.of(item), headers={"ETag": item.etag})
+
+
+@router.put(
+    "/{sku}",
+    response_model=ItemView,
+    responses={201: {"model": ItemView, "description": "Created."}, **error_responses(400, 409, 412, 413, 415, 428)},
+)
+@requires("inventory:write")
+async def put_item(
+    sku: SkuPath,
+    replacement: ItemReplacement,
+    session: BorrowedSession,
+    conditions: RequestConditions,
+    provenance: RequestProvenance,
+) -> Response:
+    """Create the item, or replace every field of it. To replace, `If-Match` is required."""
+    item, created = await service.put_item(session, sku, replacement.model_dump(), conditions, provenance)
+    headers = {"ETag": item.etag, **({"Location": f"/inventory/{sku}"} if created else {})}
+    return json_response(ItemView.of(item), status=201 if created else 200, headers=headers)
+
+
+@router.patch("/{sku}", response_model=ItemView, responses=error_responses(400, 404, 409, 412, 413, 415, 428))
+@accepts(JSON_MEDIA_TYPE, MERGE_PATCH)
+@requires("inventory:write")
+async def patch_item(
+    request: Request,
+    sku: SkuPath,
+    patch: ItemPatch,
+    session: BorrowedSession,
+    conditions: RequestConditions,
+    provenance: RequestProvenance,
+) -> Response:
+    """Change the given fields and no others. To set `quantity`, `If-Match` is required.
+
+    As `application/merge-patch+json`, members of `attributes` are merged (RFC 7396); as `application/json`,
+    `attributes` is replaced whole.
+    """
+    changes = patch.model_dump(exclude_unset=True)
+    if changes.pop("sku", sku) != sku:
+        detail = Detail(("body", "sku"), "immutable", "The sku must equal that of the path.")
+        raise ValidationFailure(details=[detail])
+    if not changes:
+        raise EmptyPatch
+    merge = media_type(request.headers) == MERGE_PATCH
+    item = await service.patch_item(session, sku, changes, merge=merge, conditions=conditions, provenance=provenance)
+    return json_response(ItemView.of(item), headers={"ETag": item.etag})
+
+
+@router.get("/{sku}/audit", response_model=AuditPage, responses=error_responses(400, 404))
+@requires("audit:read")
+async def get_item_audit(
+    sku: SkuPath, session: BorrowedSession, limit: pages.Limit = pages.DEFAULT_LIMIT, cursor: pages.Cursor = None
+) -> Response:
+    """Every change of the item, newest first."""
+    filters = {"list": "item-audit", "sku": sku}
+    size = pages.bounded(limit)
+    entries = await service.audit_page(session, sku, pages.decode(cursor, filters), size + 1)
+    shown = entries[:size]
+    more = len(entries) > size
+    next_cursor = pages.encode((shown[-1].created_at, shown[-1].id), filters) if more else None
+    return json_response(AuditPage(items=[AuditEntryView.of(entry) for entry in shown], next_cursor=next_cursor))

@@ -1,0 +1,137 @@
+"""What can be done with an item. Every change is one transaction with its movement and its audit row."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from inventory_api import audit
+from inventory_api.audit import Provenance
+from inventory_api.database.session import Session
+from inventory_api.errors import Detail, NotFound, PreconditionRequired, StockBelowReserved
+from inventory_api.http.conditional import Conditions
+from inventory_api.inventory import queries
+from inventory_api.inventory.attributes import merge_patch
+from inventory_api.inventory.model import Item
+
+
+def resource(sku: str) -> str:
+    """The name of an item in the audit."""
+    return f"item:{sku}"
+
+
+async def get_item(session: Session, sku: str) -> Item:
+    """The item with its levels.
+
+    Raises:
+        NotFound: there is no item with this sku.
+    """
+    return _found(await queries.get_item(session, sku))
+
+
+async def put_item(
+    session: Session, sku: str, fields: Mapping[str, Any], conditions: Conditions, provenance: Provenance
+) -> tuple[Item, bool]:
+    """Create the item, or replace all its fields; tells which of both (True: created).
+
+    Raises:
+        PreconditionRequired: the item exists, and the request is not conditional.
+        PreconditionFailed: the item is not in the state that the request requires.
+        UnknownLocation, StockBelowReserved: as the names say.
+    """
+    async with session.transaction():
+        item = await queries.lock_item(session, sku)
+        if item is None:
+            conditions.check_absent()
+            if await queries.insert_item(session, sku, fields):
+                return await _created(session, sku, fields, provenance), True
+            # Another request created it in between, and has committed.
+            item = _found(await queries.lock_item(session, sku))
+        conditions.check(item.etag)
+        if not conditions.has_if_match:
+            raise PreconditionRequired("To replace an item that exists, send its ETag as If-Match.")
+        return await _change(session, item, fields, "replace", provenance), False
+
+
+async def patch_item(
+    session: Session,
+    sku: str,
+    changes: Mapping[str, Any],
+    *,
+    merge: bool,
+    conditions: Conditions,
+    provenance: Provenance,
+) -> Item:
+    """Change only the given fields. With `merge`, `attributes` is patched by RFC 7396, else it is replaced.
+
+    Raises:
+        NotFound: there is no item with this sku.
+        PreconditionRequired: the patch sets `quantity` without If-Match.
+        PreconditionFailed: the item is not in the state that the request requires.
+        UnknownLocation, StockBelowReserved, ValidationFailure: as the names say.
+    """
+    async with session.transaction():
+        item = _found(await queries.lock_item(session, sku))
+        conditions.check(item.etag)
+        if "quantity" in changes and not conditions.has_if_match:
+            raise PreconditionRequired("To set the quantity, send the item's ETag as If-Match.")
+        fields = {**item.fields(), **changes}
+        if merge and "attributes" in changes:
+            fields["attributes"] = merge_patch(item.attributes, changes["attributes"])
+        return await _change(session, item, fields, "patch", provenance)
+
+
+async def audit_page(session: Session, sku: str, after: tuple[datetime, UUID] | None, limit: int) -> list[audit.Entry]:
+    """What happened to an item, newest first.
+
+    Raises:
+        NotFound: there is no item with this sku.
+    """
+    _found(await queries.get_item(session, sku))
+    return await audit.page(session, resource(sku), after, limit)
+
+
+async def _created(session: Session, sku: str, fields: Mapping[str, Any], provenance: Provenance) -> Item:
+    await queries.ensure_level(session, sku, fields["warehouse_location"])
+    if fields["quantity"]:
+        await _move(session, sku, fields["warehouse_location"], fields["quantity"], provenance)
+    await audit.record(session, resource(sku), "create", audit.difference({}, fields), provenance)
+    return await get_item(session, sku)
+
+
+async def _change(session: Session, item: Item, fields: Mapping[str, Any], action: str, provenance: Provenance) -> Item:
+    """Make the item what `fields` say. The location comes first: the quantity is then counted there."""
+    changes = audit.difference(item.fields(), fields)
+    if not changes:
+        return item
+    await queries.update_item(session, item.sku, fields)
+    if delta := fields["quantity"] - item.quantity:
+        location = fields["warehouse_location"]
+        level = item.level_at(location)
+        on_hand, reserved = (level.on_hand, level.reserved) if level else (0, 0)
+        if on_hand + delta < reserved:
+            raise StockBelowReserved(
+                details=[
+                    Detail(
+                        ("body", "quantity"),
+                        "stock_below_reserved",
+                        f"At {location}, where the difference is applied, less would be left than is reserved.",
+                        {"location": location, "on_hand": on_hand, "reserved": reserved},
+                    )
+                ]
+            )
+        if level is None:
+            await queries.ensure_level(session, item.sku, location)
+        await _move(session, item.sku, location, delta, provenance)
+    await audit.record(session, resource(item.sku), action, changes, provenance)
+    return await get_item(session, item.sku)
+
+
+async def _move(session: Session, sku: str, location: str, delta: int, provenance: Provenance) -> None:
+    await queries.move_on_hand(session, sku, location, delta, kind="set", reason="quantity set", provenance=provenance)
+
+
+def _found(item: Item | None) -> Item:
+    if item is None:
+        raise NotFound("There is no item with this sku.")
+    return item

@@ -1,0 +1,59 @@
+"""The client of Redis: short time-outs, no retries, credentials read anew at each connection."""
+
+from collections.abc import Callable
+from typing import Any
+
+from redis.asyncio import Redis
+from redis.asyncio.connection import ConnectionPool, parse_url
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
+from redis.credentials import CredentialProvider
+
+TIMEOUT_SECONDS = 0.1
+CLOSE_SECONDS = 1.0
+
+
+class _UrlCredentials(CredentialProvider):
+    """The user and password of the URL as it is now, so that a rotated file counts at the next connection."""
+
+    def __init__(self, url: Callable[[], str | None]) -> None:
+        self._url = url
+
+    def get_credentials(self) -> tuple[str] | tuple[str, str]:
+        options = parse_url(self._url() or "redis://")
+        password = str(options.get("password") or "")
+        return (str(options["username"]), password) if options.get("username") else (password,)
+
+
+def create(url: Callable[[], str | None]) -> Redis | None:
+    """A client, or None where no URL is set. It connects at first use."""
+    current = url()
+    if current is None:
+        return None
+    options: dict[str, Any] = dict(parse_url(current))
+    has_password = bool(options.pop("password", None))
+    options.pop("username", None)
+    pool = ConnectionPool(
+        **options,
+        credential_provider=_UrlCredentials(url) if has_password else None,
+        socket_timeout=TIMEOUT_SECONDS,
+        socket_connect_timeout=TIMEOUT_SECONDS,
+        retry=Retry(NoBackoff(), 0),
+        max_connections=32,
+    )
+    return Redis.from_pool(pool)
+
+
+class RedisCheck:
+    """Redis answers."""
+
+    name = "redis"
+
+    def __init__(self, client: Redis) -> None:
+        self._client = client
+
+    async def run(self) -> None:
+        await self._client.ping()
+
+    async def close(self) -> None:
+        """The client is closed by the resources."""

@@ -1,0 +1,1 @@
+"""gunicorn, the server worker, the management application: everything between the socket and the application."""

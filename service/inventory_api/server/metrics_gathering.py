@@ -1,0 +1,128 @@
+"""The metrics of all server workers in one answer, whichever of them is scraped.
+
+Each worker keeps an ordinary registry and gives it to its siblings on a Unix socket; a sibling that does not answer
+in time is left out and told by `server_worker_up`. Every sample carries `server_worker`.
+"""
+
+import asyncio
+import contextlib
+import json
+from collections.abc import AsyncIterator, Iterable
+from contextlib import asynccontextmanager
+from typing import Any
+
+from prometheus_client import Metric
+from prometheus_client.exposition import choose_encoder
+from prometheus_client.samples import Exemplar
+
+from inventory_api.server.slot import Slot
+from inventory_api.telemetry.metrics import SERVER_WORKER_UP, Metrics
+
+ANSWER_SECONDS = 0.2
+HEARTBEAT_SECONDS = 1.0
+LABEL = "server_worker"
+# When a series began: twice the series for what a restart of the process tells too.
+CREATED = "_created"
+
+
+class MetricsGatherer:
+    """Gives this worker's metrics to its siblings, and gathers theirs."""
+
+    def __init__(self, metrics: Metrics, slot: Slot) -> None:
+        self._metrics = metrics
+        self._slot = slot
+
+    @asynccontextmanager
+    async def opened(self) -> AsyncIterator[None]:
+        """Answer the siblings, and beat, until left."""
+        heartbeat = asyncio.create_task(self._beat(), name="heartbeat")
+        server = await self._listen()
+        try:
+            yield
+        finally:
+            heartbeat.cancel()
+            if server is not None:
+                server.close()
+
+    async def render(self, accept: str) -> tuple[bytes, str]:
+        """The exposition and its content type: OpenMetrics or Prometheus text, by the Accept header."""
+        numbers = range(self._slot.count)
+        answers = await asyncio.gather(*(self._families(number) for number in numbers))
+        gathered = _Gathered()
+        for number, families in zip(numbers, answers, strict=True):
+            gathered.add(number, families)
+        encoder, content_type = choose_encoder(accept)
+        return await asyncio.to_thread(encoder, gathered), content_type
+
+    async def _families(self, number: int) -> list[Any] | None:
+        if number == self._slot.number:
+            return _dump(self._metrics.registry.collect())
+        with contextlib.suppress(OSError, TimeoutError, ValueError):
+            async with asyncio.timeout(ANSWER_SECONDS):
+                reader, writer = await asyncio.open_unix_connection(self._slot.socket(number))
+                try:
+                    return list(json.loads(await reader.read()))
+                finally:
+                    writer.close()
+        return None
+
+    async def _listen(self) -> asyncio.Server | None:
+        path = self._slot.socket(self._slot.number)
+        if path is None:
+            return None
+        path.unlink(missing_ok=True)
+        return await asyncio.start_unix_server(self._answer, path)
+
+    async def _answer(self, _: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with contextlib.suppress(ConnectionError):
+            writer.write(json.dumps(_dump(self._metrics.registry.collect())).encode())
+            await writer.drain()
+        writer.close()
+
+    async def _beat(self) -> None:
+        while True:
+            self._metrics.server_worker_heartbeat.set_to_current_time()
+            await asyncio.sleep(HEARTBEAT_SECONDS)
+
+
+class _Gathered:
+    """The families of all workers, as an encoder reads a registry."""
+
+    def __init__(self) -> None:
+        self._up = Metric(SERVER_WORKER_UP.name, SERVER_WORKER_UP.help, "gauge")
+        self._families: dict[str, Metric] = {}
+
+    def add(self, number: int, families: list[Any] | None) -> None:
+        self._up.add_sample(SERVER_WORKER_UP.name, {LABEL: str(number)}, 0.0 if families is None else 1.0)
+        for name, help_, kind, unit, samples in families or ():
+            family = self._families.setdefault(name, Metric(name, help_, kind, unit))
+            for sample_name, labels, value, timestamp, exemplar in samples:
+                found = Exemplar(*exemplar) if exemplar else None
+                family.add_sample(sample_name, {**labels, LABEL: str(number)}, value, timestamp, found)
+
+    def collect(self) -> Iterable[Metric]:
+        return [self._up, *self._families.values()]
+
+
+def _dump(families: Iterable[Metric]) -> list[Any]:
+    return [
+        [
+            family.name,
+            family.documentation,
+            family.type,
+            family.unit,
+            [_dump_sample(sample) for sample in family.samples if not sample.name.endswith(CREATED)],
+        ]
+        for family in families
+    ]
+
+
+def _dump_sample(sample: Any) -> list[Any]:
+    exemplar = sample.exemplar
+    return [
+        sample.name,
+        sample.labels,
+        sample.value,
+        sample.timestamp,
+        [exemplar.labels, exemplar.value, exemplar.timestamp] if exemplar else None,
+    ]

@@ -1,0 +1,131 @@
+"""One frozen Settings, read once from `INVENTORY_*` (docs/settings.md) and passed down as values."""
+
+import difflib
+import os
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator, model_validator
+
+PREFIX = "INVENTORY_"
+# What Kubernetes injects into pods for a Service that is named inventory-*, unless enableServiceLinks is false.
+SERVICE_LINK = re.compile(r".*_port(_.*)?|.*_service_.*|port_.*|service_.*")
+
+Port = Annotated[int, Field(ge=1, le=65535)]
+Seconds = Annotated[float, Field(gt=0, le=3600)]
+
+
+class SettingsError(Exception):
+    """A setting is wrong or unknown; the message is one line that names it."""
+
+
+class Settings(BaseModel):
+    """The settings of one process; names are those of the environment without the prefix, in lower case."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+
+    database_url: SecretStr | None = None
+    database_url_file: Path | None = None
+    database_direct_url: SecretStr | None = None
+    database_direct_url_file: Path | None = None
+    redis_url: SecretStr | None = None
+    redis_url_file: Path | None = None
+    api_keys_file: Path | None = None
+    host: str = "0.0.0.0"  # noqa: S104 -- a pod is reached on its address; `dev` binds to loopback
+    port: Port = 8000
+    management_port: Port = 9000
+    workers: int = Field(default=1, ge=1, le=64)
+    pool_max: int = Field(default=8, ge=1, le=1000)
+    pool_acquire_timeout: Seconds = 0.25
+    drain_delay: float = Field(default=10, ge=0, le=3600)
+    drain_timeout: Seconds = 20
+    required_checks: tuple[Literal["database", "schema", "redis"], ...] = ("database", "schema")
+    docs: bool = False
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
+    commit: str = "unknown"
+
+    @field_validator("required_checks", mode="before")
+    @classmethod
+    def _split(cls, value: object) -> object:
+        return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        if self.port == self.management_port:
+            raise ValueError("PORT and MANAGEMENT_PORT must differ")
+        for name in ("database_url", "database_direct_url", "redis_url"):
+            if getattr(self, name) and getattr(self, f"{name}_file"):
+                raise ValueError(f"{name.upper()} and {name.upper()}_FILE are both set; keep one")
+        return self
+
+    @property
+    def graceful_timeout(self) -> int:
+        """Seconds from SIGTERM to SIGKILL: delay, requests in flight, 3 s each for tasks, pools and spans, and 1."""
+        return int(self.drain_delay + self.drain_timeout + 3 + 3 + 3 + 1)
+
+    def current_database_url(self) -> str:
+        """Read the URL anew, so that a rotated file counts at the next connection.
+
+        Raises:
+            SettingsError: none is set, or its file cannot be read.
+        """
+        return self._secret("database_url")
+
+    def current_database_direct_url(self) -> str:
+        """As `current_database_url`, for migrations: past a connection pooler, when there is one."""
+        direct = self.database_direct_url or self.database_direct_url_file
+        return self._secret("database_direct_url" if direct else "database_url")
+
+    def current_redis_url(self) -> str | None:
+        """The URL of Redis, or None where the service runs without."""
+        return self._secret("redis_url") if self.redis_url or self.redis_url_file else None
+
+    def _secret(self, name: str) -> str:
+        value: SecretStr | None = getattr(self, name)
+        if value is not None:
+            return value.get_secret_value()
+        file: Path | None = getattr(self, f"{name}_file")
+        if file is None:
+            raise SettingsError(f"{PREFIX}{name.upper()} is not set (or {PREFIX}{name.upper()}_FILE)")
+        try:
+            return file.read_text().strip()
+        except OSError as error:
+            raise SettingsError(f"{PREFIX}{name.upper()}_FILE: {file}: {error.strerror}") from error
+
+    def public(self) -> dict[str, object]:
+        """All settings but secrets, for `/system/info`."""
+        return self.model_dump(mode="json", exclude={"database_url", "database_direct_url", "redis_url"})
+
+
+def load(environ: Mapping[str, str] = os.environ) -> Settings:
+    """Read and check the settings. An empty value counts as not set.
+
+    Raises:
+        SettingsError: a value is wrong, or a name with the prefix is unknown; names it and the nearest known one.
+    """
+    values: dict[str, str] = {}
+    for name, value in environ.items():
+        field = name.removeprefix(PREFIX).lower()
+        if name.startswith(PREFIX) and value and not _service_link(field, value):
+            if field not in Settings.model_fields:
+                raise SettingsError(f"{name} is not a setting{_nearest(field)}")
+            values[field] = value
+    try:
+        return Settings.model_validate(values)
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False)[0]
+        name = PREFIX + str(first["loc"][0]).upper() if first["loc"] else "the settings"
+        raise SettingsError(f"{name}: {first['msg'].removeprefix('Value error, ')}") from None
+
+
+def _service_link(field: str, value: str) -> bool:
+    if field == "port":
+        return value.startswith("tcp://")
+    return field not in Settings.model_fields and SERVICE_LINK.fullmatch(field) is not None
+
+
+def _nearest(field: str) -> str:
+    nearest = difflib.get_close_matches(field, Settings.model_fields, n=1)
+    return f"; did you mean {PREFIX}{nearest[0].upper()}?" if nearest else ""

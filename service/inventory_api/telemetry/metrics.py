@@ -1,0 +1,162 @@
+"""The catalogue: every metric that the service exposes, with its unit, its labels and their closed value sets.
+
+Labels never hold a request id, a raw path, a sku or a pid. `server_worker` is added to every sample where the
+metrics of all server workers are gathered (`server/metrics_gathering.py`), and so is not named here.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector
+from prometheus_client.metrics import MetricWrapperBase
+
+# SLO thresholds are edges: 0.25 s.
+REQUEST_BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1, 2.5, 5, 7.5, 10)
+QUERY_BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5)
+
+METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "_OTHER")
+NO_ROUTE = "none"
+LEVELS = ("debug", "info", "warning", "error", "critical")
+CHECKS = ("database", "schema", "redis")
+
+# Filled at start from what the code declares: a value set that is closed, but not written here.
+ROUTES = "the templates of the application's routes, and none"
+STATUSES = "the HTTP statuses that the routes document"
+STATEMENTS = "the names of the SQL statements"
+ERROR_TYPES = "the types of errors.py"
+
+
+@dataclass(frozen=True)
+class Metric:
+    """One entry of the catalogue. A label's values are listed, or described where the code's declarations list them."""
+
+    name: str
+    kind: Literal["counter", "gauge", "histogram"]
+    unit: str
+    help: str
+    labels: Mapping[str, tuple[str, ...] | str] = field(default_factory=dict)
+    buckets: tuple[float, ...] = ()
+
+    def create(self, registry: CollectorRegistry) -> Any:
+        """The instrument, with every series whose labels are listed here initialised to 0."""
+        instrument: MetricWrapperBase
+        match self.kind:
+            case "counter":
+                instrument = Counter(self.name.removesuffix("_total"), self.help, tuple(self.labels), registry=registry)
+            case "gauge":
+                instrument = Gauge(self.name, self.help, tuple(self.labels), registry=registry)
+            case "histogram":
+                instrument = Histogram(
+                    self.name, self.help, tuple(self.labels), registry=registry, buckets=self.buckets
+                )
+        if len(self.labels) == 1 and self.kind != "histogram":
+            ((name, values),) = self.labels.items()
+            for value in values if isinstance(values, tuple) else ():
+                instrument.labels(**{name: value})
+        return instrument
+
+
+REQUEST_DURATION = Metric(
+    "http_server_request_duration_seconds",
+    "histogram",
+    "seconds",
+    "Time from the first byte of a request's headers to the last byte of its response.",
+    {"http_request_method": METHODS, "http_route": ROUTES, "http_response_status_code": STATUSES},
+    REQUEST_BUCKETS,
+)
+ACTIVE_REQUESTS = Metric("http_server_active_requests", "gauge", "requests", "Requests that are being answered.")
+EXCEPTIONS = Metric(
+    "http_server_exceptions_total",
+    "counter",
+    "errors",
+    "Answers of 500 and above, by the error that caused them.",
+    {"http_route": ROUTES, "error_type": ERROR_TYPES},
+)
+BUILD_INFO = Metric(
+    "app_build_info",
+    "gauge",
+    "1",
+    "The release that runs; always 1.",
+    {"version": "the version of this release", "commit": "the commit of this release"},
+)
+SERVER_WORKER_UP = Metric(
+    "server_worker_up", "gauge", "1", "1 for a server worker that gave its metrics in time, else 0."
+)
+SERVER_WORKER_HEARTBEAT = Metric(
+    "server_worker_heartbeat_timestamp_seconds",
+    "gauge",
+    "seconds",
+    "When the server worker's event loop last turned, in seconds since 1970.",
+)
+LOG_RECORDS = Metric("log_records_total", "counter", "lines", "Log lines written.", {"level": LEVELS})
+API_KEYS_LOADED = Metric(
+    "api_keys_last_reload_successful", "gauge", "1", "1 when the keys file was last read without an error, else 0."
+)
+HEALTH_CHECK = Metric(
+    "health_check_up", "gauge", "1", "1 for a dependency whose check passes, else 0.", {"check": CHECKS}
+)
+QUERY_DURATION = Metric(
+    "db_client_operation_duration_seconds",
+    "histogram",
+    "seconds",
+    "Time of one SQL statement, seen by the client.",
+    {"query_name": STATEMENTS, "error_type": "empty, or the class of the SQLSTATE, or `connection`, `timeout`"},
+    QUERY_BUCKETS,
+)
+CONNECTIONS = Metric(
+    "db_client_connection_count",
+    "gauge",
+    "connections",
+    "Connections of the pool.",
+    {"pool": ("main",), "state": ("idle", "used")},
+)
+CONNECTIONS_MAX = Metric(
+    "db_client_connection_max", "gauge", "connections", "The most that the pool opens.", {"pool": ("main",)}
+)
+CONNECTIONS_PENDING = Metric(
+    "db_client_connection_pending_requests", "gauge", "requests", "Waiting for a connection.", {"pool": ("main",)}
+)
+CONNECTION_WAIT = Metric(
+    "db_client_connection_wait_time_seconds",
+    "histogram",
+    "seconds",
+    "Time to get a connection from the pool.",
+    {"pool": ("main",)},
+    QUERY_BUCKETS,
+)
+CONNECTION_TIMEOUTS = Metric(
+    "db_client_connection_timeouts_total",
+    "counter",
+    "timeouts",
+    "Waits for a connection that ended without one.",
+    {"pool": ("main",)},
+)
+
+CATALOGUE = (
+    REQUEST_DURATION, ACTIVE_REQUESTS, EXCEPTIONS, BUILD_INFO, SERVER_WORKER_UP, SERVER_WORKER_HEARTBEAT, LOG_RECORDS,
+    API_KEYS_LOADED, HEALTH_CHECK, QUERY_DURATION, CONNECTIONS, CONNECTIONS_MAX, CONNECTIONS_PENDING, CONNECTION_WAIT,
+    CONNECTION_TIMEOUTS,
+)  # fmt: skip
+
+
+class Metrics:
+    """The instruments of one process, in a registry of its own; `process_*` included."""
+
+    def __init__(self) -> None:
+        self.registry = CollectorRegistry()
+        ProcessCollector(registry=self.registry)
+        self.request_duration: Histogram = REQUEST_DURATION.create(self.registry)
+        self.active_requests: Gauge = ACTIVE_REQUESTS.create(self.registry)
+        self.exceptions: Counter = EXCEPTIONS.create(self.registry)
+        self.build_info: Gauge = BUILD_INFO.create(self.registry)
+        self.server_worker_heartbeat: Gauge = SERVER_WORKER_HEARTBEAT.create(self.registry)
+        self.log_records: Counter = LOG_RECORDS.create(self.registry)
+        self.api_keys_loaded: Gauge = API_KEYS_LOADED.create(self.registry)
+        self.health_check: Gauge = HEALTH_CHECK.create(self.registry)
+        self.query_duration: Histogram = QUERY_DURATION.create(self.registry)
+        self.connections: Gauge = CONNECTIONS.create(self.registry)
+        self.connections_max: Gauge = CONNECTIONS_MAX.create(self.registry)
+        self.connections_pending: Gauge = CONNECTIONS_PENDING.create(self.registry)
+        self.connection_wait: Histogram = CONNECTION_WAIT.create(self.registry)
+        self.connection_timeouts: Counter = CONNECTION_TIMEOUTS.create(self.registry)

@@ -1,0 +1,38 @@
+"""What is known of the request that is being answered; logs, errors and timings read it."""
+
+import time
+from contextvars import ContextVar, Token
+from dataclasses import dataclass, field
+
+
+@dataclass(slots=True)
+class RequestContext:
+    """One request. `trace_id` is None until a span exists, `principal` until authentication, `route` until routing."""
+
+    request_id: str
+    trace_id: str | None = None
+    principal: str | None = None
+    route: str | None = None
+    error_type: str | None = None
+    database_seconds: float = 0.0
+    pool_wait_seconds: float = 0.0
+    started: float = field(default_factory=time.perf_counter)
+
+    def elapsed_seconds(self) -> float:
+        return time.perf_counter() - self.started
+
+
+_current: ContextVar[RequestContext | None] = ContextVar("request_context", default=None)
+
+
+def current() -> RequestContext | None:
+    """The context of this task's request, or None outside of requests."""
+    return _current.get()
+
+
+def enter(context: RequestContext) -> Token[RequestContext | None]:
+    return _current.set(context)
+
+
+def leave(token: Token[RequestContext | None]) -> None:
+    _current.reset(token)
