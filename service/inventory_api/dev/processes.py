@@ -2,9 +2,9 @@
 
 import contextlib
 import json
-import os
 import signal
 import subprocess
+import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import IO, Any
@@ -12,6 +12,7 @@ from typing import IO, Any
 import psutil
 
 END_SECONDS = 10.0
+POLL_SECONDS = 0.05
 
 
 class Processes:
@@ -73,9 +74,22 @@ def end(process: psutil.Process, how: signal.Signals) -> None:
     """Ask, wait, then insist, for the process and its children."""
     family = [process, *process.children(recursive=True)]
     with contextlib.suppress(psutil.NoSuchProcess):
-        os.kill(process.pid, how)
-    psutil.wait_procs([process], timeout=END_SECONDS)
+        process.send_signal(how)
+    _await_end([process])
     for member in family:
         with contextlib.suppress(psutil.NoSuchProcess):
             member.kill()
-    psutil.wait_procs(family, timeout=END_SECONDS)
+    _await_end(family)
+
+
+def _await_end(processes: Sequence[psutil.Process]) -> None:
+    deadline = time.monotonic() + END_SECONDS
+    while any(_runs(process) for process in processes) and time.monotonic() < deadline:
+        time.sleep(POLL_SECONDS)
+
+
+def _runs(process: psutil.Process) -> bool:
+    """A zombie has ended; in a container it may stay one for ever, for want of an init that reaps."""
+    with contextlib.suppress(psutil.NoSuchProcess):
+        return bool(process.is_running() and process.status() != psutil.STATUS_ZOMBIE)
+    return False

@@ -44,7 +44,7 @@ def decode(cursor: str | None, filters: Mapping[str, str]) -> Position | None:
         padded = cursor + "=" * (-len(cursor) % 4)
         digest, moment, id_ = json.loads(base64.b64decode(padded.encode("ascii"), altchars=b"-_", validate=True))
         position = datetime.fromisoformat(moment), UUID(id_)
-    except (ValueError, TypeError, AttributeError) as error:
+    except (ValueError, TypeError, AttributeError, RecursionError) as error:
         raise InvalidCursor from error
     if digest != _digest(filters) or position[0].tzinfo is None:
         raise InvalidCursor

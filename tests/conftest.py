@@ -1,0 +1,105 @@
+"""A real PostgreSQL and a real Redis for the whole session; a database of its own for each test."""
+
+import asyncio
+import shutil
+import tempfile
+import uuid
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from pathlib import Path
+
+import asyncpg
+import pytest
+
+from inventory_api.database.migrate import migrate
+from inventory_api.dev.embedded import EmbeddedPostgres, EmbeddedRedis
+from inventory_api.dev.processes import Processes
+from tests.support.service import ADMIN_KEY, Service, running, write_keys
+
+TEMPLATE = "template_inventory"
+
+
+@pytest.fixture(scope="session")
+def server_directory() -> Iterator[Path]:
+    """Not pytest's own: as root that is closed to the account that PostgreSQL runs as."""
+    directory = Path(tempfile.mkdtemp(prefix="inventory-api-test-"))
+    directory.chmod(0o711)
+    yield directory
+    shutil.rmtree(directory)
+
+
+@pytest.fixture(scope="session")
+def processes(server_directory: Path) -> Iterator[Processes]:
+    started = Processes(server_directory / "processes.json")
+    yield started
+    started.stop()
+
+
+@pytest.fixture(scope="session")
+def postgres(server_directory: Path, processes: Processes) -> Iterator[EmbeddedPostgres]:
+    """One server, with a migrated template that each test's database is copied from."""
+    server = EmbeddedPostgres(server_directory, processes, durable=False)
+    server.start()
+    asyncio.run(_execute(server.url(), f"CREATE DATABASE {TEMPLATE}"))
+    asyncio.run(migrate(lambda: server.url(TEMPLATE), wait_seconds=30))
+    yield server
+    server.stop()
+
+
+@pytest.fixture(scope="session")
+def redis_url(server_directory: Path, processes: Processes, postgres: EmbeddedPostgres) -> Iterator[str]:
+    del postgres  # Its sockets' directory is shared: it is the last to go.
+    server = EmbeddedRedis(server_directory, processes)
+    assert server.start(), "the tests need a Redis: valkey-server or redis-server on PATH where there is no wheel"
+    yield server.url
+    server.stop()
+
+
+@pytest.fixture
+async def empty_database_url(postgres: EmbeddedPostgres) -> AsyncIterator[str]:
+    """A database without a schema."""
+    async with _database(postgres, "template0") as url:
+        yield url
+
+
+@pytest.fixture
+async def database_url(postgres: EmbeddedPostgres) -> AsyncIterator[str]:
+    """A migrated database of this test alone."""
+    async with _database(postgres, TEMPLATE) as url:
+        yield url
+
+
+@pytest.fixture
+def keys_file(tmp_path: Path) -> Path:
+    return write_keys(tmp_path / "keys.json", {"admin": ADMIN_KEY})
+
+
+@pytest.fixture
+async def service(database_url: str, redis_url: str, keys_file: Path) -> AsyncIterator[Service]:
+    """The whole application in this process, on the real servers."""
+    async with running(database_url=database_url, redis_url=redis_url, api_keys_file=str(keys_file)) as started:
+        yield started
+
+
+class _database:  # noqa: N801 -- used as a function
+    def __init__(self, server: EmbeddedPostgres, template: str) -> None:
+        self._server = server
+        self._template = template
+        self._name = f"test_{uuid.uuid4().hex[:12]}"
+
+    async def __aenter__(self) -> str:
+        await _execute(self._server.url(), f"CREATE DATABASE {self._name} TEMPLATE {self._template}")
+        return self._server.url(self._name)
+
+    async def __aexit__(self, *_: object) -> None:
+        await _execute(self._server.url(), f"DROP DATABASE {self._name} WITH (FORCE)")
+
+
+async def _execute(url: str, sql: str) -> None:
+    connection = await asyncpg.connect(url)
+    try:
+        await connection.execute(sql)
+    finally:
+        await connection.close()
+
+
+Execute = Callable[[str], Awaitable[None]]

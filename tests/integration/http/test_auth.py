@@ -1,0 +1,98 @@
+"""API keys with scopes."""
+
+import json
+import logging
+import os
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tests.support.service import ADMIN_KEY, Service, error_of, write_keys
+from tests.support.waiting import eventually
+
+from inventory_api.http.auth import SCOPES
+from inventory_api.http.routing import Route, RouteTable, requires
+
+PATHS = {"{sku}": "A-1"}
+
+
+@pytest.mark.parametrize("header", [None, "", "Bearer", "Bearer ", "Bearer wrong", f"Basic {ADMIN_KEY}", "Bearer \xff"])
+async def test_without_a_valid_key_the_answer_is_401_with_a_challenge(service: Service, header: str | None) -> None:
+    headers = {b"Authorization": header.encode("latin-1")} if header is not None else {}
+    response = await service.anonymous.get("/inventory/A-1", headers=headers)
+    assert (response.status_code, error_of(response)["type"]) == (401, "UNAUTHENTICATED")
+    assert response.headers["WWW-Authenticate"] == "Bearer"
+
+
+async def test_every_route_refuses_a_key_that_lacks_its_scope_and_names_it(service: Service, keys_file: Path) -> None:
+    """Each route of the API x each scope: with all scopes but one that it requires, 403."""
+    table: RouteTable = service.app.api.state.route_table
+    checked = 0
+    for method, path, endpoint in table.operations():
+        for scope in getattr(endpoint, "required_scopes", ()):
+            write_keys(keys_file, {"admin": ADMIN_KEY}, [other for other in SCOPES if other != scope])
+            await _reload(service)
+            response = await service.api.request(method, path.replace("{sku}", "A-1"))
+            assert (response.status_code, error_of(response)["type"]) == (403, "FORBIDDEN"), (method, path)
+            assert scope in error_of(response)["message"]
+            checked += 1
+    assert checked >= 4
+
+
+async def test_every_route_but_the_open_ones_declares_a_scope(service: Service) -> None:
+    table: RouteTable = service.app.api.state.route_table
+    without = {path for _, path, endpoint in table.operations() if not hasattr(endpoint, "required_scopes")}
+    assert without == {"/openapi.json", "/system/live", "/system/startup", "/system/ready"}
+
+
+def test_a_route_without_a_scope_cannot_be_made() -> None:
+    async def endpoint() -> None: ...
+
+    with pytest.raises(TypeError, match="declares no scope"):
+        Route("/x", endpoint)
+    assert Route("/x", requires("audit:read")(endpoint)).required_scopes == ("audit:read",)
+
+
+async def test_an_expired_key_is_refused(service: Service, keys_file: Path) -> None:
+    entry = json.loads(keys_file.read_text())["keys"][0]
+    for seconds, status in ((-1, 401), (60, 404)):
+        expires = (datetime.now(UTC) + timedelta(seconds=seconds)).isoformat()
+        keys_file.write_text(json.dumps({"keys": [{**entry, "expires_at": expires}]}))
+        await _reload(service)
+        assert (await service.api.get("/inventory/absent")).status_code == status
+
+
+async def test_a_rotated_file_counts_without_a_restart(service: Service, keys_file: Path) -> None:
+    """As Kubernetes does it: another file under the same name."""
+    new = write_keys(keys_file.with_suffix(".new"), {"admin": "another key"})
+    os.replace(new, keys_file)
+
+    async def refused() -> bool:
+        return (await service.api.get("/inventory/absent")).status_code == 401
+
+    await eventually(refused)
+    headers = {"Authorization": "Bearer another key"}
+    assert (await service.anonymous.get("/inventory/absent", headers=headers)).status_code == 404
+
+
+@pytest.mark.parametrize("content", ["", "{", '{"keys": [{}]}', '{"keys": [{"id": "a", "sha256": "x", "scopes": []}]}'])
+async def test_a_broken_file_leaves_the_old_keys_valid_and_is_said(
+    service: Service, keys_file: Path, caplog: pytest.LogCaptureFixture, content: str
+) -> None:
+    keys_file.write_text(content)
+    with caplog.at_level(logging.ERROR):
+        await _reload(service)
+        assert (await service.api.get("/inventory/absent")).status_code == 404
+        await _reload(service)
+    assert await service.metric("api_keys_last_reload_successful") == 0
+    assert len([r for r in caplog.records if "old keys stay valid" in r.message]) == 1
+    write_keys(keys_file, {"admin": ADMIN_KEY})
+    await _reload(service)
+    assert await service.metric("api_keys_last_reload_successful") == 1
+
+
+async def _reload(service: Service) -> None:
+    keys: Any = service.app.api.state.resources.api_keys
+    keys._checked = float("-inf")
+    keys.refresh()

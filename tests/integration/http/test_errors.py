@@ -1,0 +1,201 @@
+"""One error shape, whoever raises."""
+
+import asyncio
+import logging
+from typing import Any
+
+import httpx
+import pytest
+from fastapi import HTTPException
+from tests.support.service import ITEM, Service, error_of
+
+from inventory_api.errors import ServiceError
+from inventory_api.http import errors as rendering
+from inventory_api.http.openapi import error_types
+
+JSON = {"Content-Type": "application/json"}
+TEXT = {"Content-Type": "text/plain"}
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "options", "status", "kind"),
+    [
+        ("GET", "/nowhere", {}, 404, "NOT_FOUND"),
+        ("DELETE", "/inventory/A-1", {}, 405, "METHOD_NOT_ALLOWED"),
+        ("GET", "/inventory/A-1/", {}, 404, "NOT_FOUND"),
+        ("GET", "/metrics", {}, 404, "NOT_FOUND"),
+        ("GET", "/inventory/a%20b", {}, 422, "VALIDATION_FAILURE"),
+        ("PATCH", "/inventory/A-1", {"content": b"", "headers": JSON}, 400, "MALFORMED_JSON"),
+        ("PATCH", "/inventory/A-1", {"content": b"{", "headers": JSON}, 400, "MALFORMED_JSON"),
+        ("PATCH", "/inventory/A-1", {"content": b"\xff", "headers": JSON}, 400, "MALFORMED_JSON"),
+        ("PATCH", "/inventory/A-1", {"content": b'{"name":"a","name":"b"}', "headers": JSON}, 400, "MALFORMED_JSON"),
+        ("PATCH", "/inventory/A-1", {"content": b'{"quantity":NaN}', "headers": JSON}, 400, "MALFORMED_JSON"),
+        ("PATCH", "/inventory/A-1", {"content": b'{"attributes":{"a":1e999}}', "headers": JSON}, 400, "MALFORMED_JSON"),
+        ("PATCH", "/inventory/A-1", {"content": b"[" * 100_000, "headers": JSON}, 400, "MALFORMED_JSON"),
+        ("PATCH", "/inventory/A-1", {"content": b'{"name":"\\ud800"}', "headers": JSON}, 422, "VALIDATION_FAILURE"),
+        ("PATCH", "/inventory/A-1", {"content": b'{"name":"a"}'}, 415, "UNSUPPORTED_MEDIA_TYPE"),
+        ("PUT", "/inventory/A-1", {"content": b"a=b", "headers": TEXT}, 415, "UNSUPPORTED_MEDIA_TYPE"),
+        ("PUT", "/inventory/A-1", {"content": b"x" * 1_048_577, "headers": JSON}, 413, "PAYLOAD_TOO_LARGE"),
+    ],
+)  # fmt: skip
+async def test_every_failure_has_the_one_shape(
+    service: Service, method: str, path: str, options: dict[str, Any], status: int, kind: str
+) -> None:
+    response = await service.api.request(method, path, **options)
+    assert response.status_code == status
+    assert error_of(response)["type"] == kind
+    assert response.headers["X-Response-Time"].endswith("ms")
+    assert "db;dur=" in response.headers["Server-Timing"]
+
+
+async def test_405_names_every_method_of_the_path(service: Service) -> None:
+    response = await service.api.delete("/inventory/A-1")
+    assert response.headers["Allow"] == "GET, PATCH, PUT"
+
+
+async def test_a_body_without_a_length_is_counted_while_it_streams(service: Service) -> None:
+    sent = 0
+
+    async def endless() -> Any:
+        nonlocal sent
+        while True:
+            sent += 65_536
+            yield b" " * 65_536
+            await asyncio.sleep(0)
+
+    response = await service.api.put("/inventory/A-1", content=endless(), headers=JSON)
+    assert (response.status_code, error_of(response)["type"]) == (413, "PAYLOAD_TOO_LARGE")
+    assert sent < 2_000_000
+
+
+async def test_an_unhandled_error_is_a_500_that_says_nothing_and_a_log_line_that_says_all(
+    service: Service, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def explode() -> None:
+        raise LookupError("the inside")
+
+    service.app.api.add_api_route("/explode", explode)
+    with caplog.at_level(logging.INFO):
+        response = await service.api.get("/explode", headers={"X-Request-ID": "r-1"})
+    assert response.status_code == 500
+    error = error_of(response)
+    assert (error["type"], error["message"], error["request_id"]) == ("INTERNAL_FAILURE", "Service unavailable", "r-1")
+    assert "the inside" not in response.text
+    logged = [record for record in caplog.records if record.exc_info and isinstance(record.exc_info[1], LookupError)]
+    assert len(logged) == 1
+    assert await service.metric("http_server_exceptions_total", error_type="INTERNAL_FAILURE") == 1
+
+
+async def test_a_framework_error_of_any_status_keeps_the_shape(service: Service) -> None:
+    async def refuse() -> None:
+        raise HTTPException(418, "teapot")
+
+    service.app.api.add_api_route("/refuse", refuse)
+    response = await service.api.get("/refuse")
+    assert (response.status_code, error_of(response)["type"]) == (400, "BAD_REQUEST")
+
+
+async def test_a_cancellation_is_not_taken_for_an_error(service: Service) -> None:
+    """A client that leaves cancels: nothing is answered, nothing is counted as a failure of the service."""
+
+    async def cancel() -> None:
+        raise asyncio.CancelledError
+
+    service.app.api.add_api_route("/cancel", cancel)
+    with pytest.raises(asyncio.CancelledError):
+        await service.api.get("/cancel")
+    assert await service.metric("http_server_exceptions_total", error_type="INTERNAL_FAILURE") == 0
+
+
+async def test_the_same_error_as_problem_json_where_the_client_asks_for_it(service: Service) -> None:
+    response = await service.api.get("/inventory/absent", headers={"Accept": "application/problem+json"})
+    assert response.headers["Content-Type"] == "application/problem+json"
+    problem = response.json()
+    assert problem["type"].endswith("NOT_FOUND")
+    assert (problem["status"], problem["title"]) == (404, "There is nothing here")
+    assert problem["request_id"] == response.headers["X-Request-ID"]
+
+
+@pytest.mark.parametrize(
+    ("given", "kept"), [("abc-1._Z", True), ("x" * 64, True), ("x" * 65, False), ("a b", False), ("", False)]
+)
+async def test_a_request_id_is_kept_where_it_is_one_and_else_made(service: Service, given: str, kept: bool) -> None:
+    response = await service.api.get("/nowhere", headers={"X-Request-ID": given})
+    assert (response.headers["X-Request-ID"] == given) is kept
+    assert response.headers["X-Request-ID"]
+
+
+async def test_openapi_documents_exactly_the_registry(service: Service) -> None:
+    document = (await service.anonymous.get("/openapi.json")).json()
+    operation = document["paths"]["/inventory/{sku}"]["patch"]
+    assert sorted(operation["responses"]) == [
+        "200", "400", "401", "403", "404", "409", "412", "413", "415", "422", "428", "500", "503",
+    ]  # fmt: skip
+    schema = operation["responses"]["422"]["content"]["application/json"]["schema"]
+    assert schema == {"$ref": "#/components/schemas/ErrorBody"}
+    assert "HTTPValidationError" not in document["components"]["schemas"]
+    assert operation["x-required-scopes"] == ["inventory:write"]
+
+
+def test_every_error_of_the_registry_has_a_type_of_its_own() -> None:
+    types = [kind for status in range(400, 600) for kind in error_types(status)]
+    assert len(types) == len(set(types)) == len(list(_errors()))
+
+
+def _errors(base: type[ServiceError] = ServiceError) -> list[type[ServiceError]]:
+    return [found for error in base.__subclasses__() for found in (error, *_errors(error))]
+
+
+def test_anything_unknown_becomes_an_internal_failure() -> None:
+    assert rendering.from_exception(ZeroDivisionError()).type == "INTERNAL_FAILURE"
+
+
+async def test_the_body_is_not_read_before_the_key_is_judged(service: Service) -> None:
+    read = False
+
+    async def body() -> Any:
+        nonlocal read
+        read = True
+        yield b"{}"
+
+    response = await service.anonymous.put("/inventory/A-1", content=body(), headers=JSON)
+    assert (response.status_code, read) == (401, False)
+
+
+async def test_a_refused_request_holds_no_connection(service: Service) -> None:
+    """Invalid input never waits for the pool: it is refused while every connection is taken."""
+    database = service.app.api.state.resources.database
+    sessions = [await database.borrow() for _ in range(8)]
+    refused = await service.api.put("/inventory/A-1", json={**ITEM, "name": 1})
+    starved = await service.api.get("/inventory/A-1")
+    for connection in sessions:
+        await database.give_back(connection)
+    assert refused.status_code == 422
+    assert (starved.status_code, error_of(starved)["type"]) == (503, "DEPENDENCY_UNAVAILABLE")
+    assert starved.headers["Retry-After"] == "1"
+
+
+async def test_nothing_stays_borrowed_whatever_a_request_ends_in(service: Service) -> None:
+    await service.put("A-1")
+    requests: list[Any] = []
+    for n in range(40):
+        requests += [
+            service.patch("A-1", {"name": f"{n}"}),
+            service.patch("A-1", {"warehouse_location": "NOWHERE"}),
+            service.patch("A-1", {"quantity": 1}),
+            service.api.get("/inventory/absent"),
+        ]
+    answers: list[httpx.Response] = await asyncio.gather(*requests)
+    assert {answer.status_code for answer in answers} <= {200, 404, 422, 428, 503}
+    assert await service.metric("db_client_connection_count", state="used") == 0
+
+
+async def test_a_cancelled_request_gives_its_connection_back(service: Service) -> None:
+    await service.put("A-1")
+    tasks = [asyncio.create_task(service.patch("A-1", {"name": f"{n}"})) for n in range(20)]
+    for task in tasks:
+        await asyncio.sleep(0)
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
+    assert await service.metric("db_client_connection_count", state="used") == 0
+    assert (await service.patch("A-1", {"name": "after"})).status_code == 200

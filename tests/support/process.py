@@ -1,0 +1,112 @@
+"""The service as processes of its own, as it runs in production."""
+
+import contextlib
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import httpx
+import psutil
+
+from tests.support.waiting import wait_until
+
+MODULE = (sys.executable, "-m", "inventory_api.cli")
+
+
+def free_ports(count: int) -> list[int]:
+    """Ports of loopback that nobody listens on."""
+    with contextlib.ExitStack() as stack:
+        sockets = [stack.enter_context(socket.socket()) for _ in range(count)]
+        for probe in sockets:
+            probe.bind(("127.0.0.1", 0))
+        return [probe.getsockname()[1] for probe in sockets]
+
+
+def clean_environment(values: Mapping[str, object]) -> dict[str, str]:
+    """This process's environment with these settings and no others."""
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith(("INVENTORY_", "OTEL_"))}
+    return inherited | {name: str(value) for name, value in values.items()}
+
+
+class Running:
+    """One command under test; its output goes to files."""
+
+    def __init__(self, command: Sequence[str], environment: Mapping[str, str], directory: Path) -> None:
+        self._stdout = directory / "stdout"
+        self._stderr = directory / "stderr"
+        with self._stdout.open("wb") as out, self._stderr.open("wb") as err:
+            self.process = subprocess.Popen(
+                command, env=environment, stdin=subprocess.DEVNULL, stdout=out, stderr=err, cwd=directory
+            )
+
+    @property
+    def stderr(self) -> str:
+        return self._stderr.read_text()
+
+    def log_lines(self) -> list[dict[str, Any]]:
+        """Every line of stdout, which must be JSON, each of it."""
+        return [json.loads(line) for line in self._stdout.read_text().splitlines()]
+
+    def children(self) -> list[psutil.Process]:
+        return psutil.Process(self.process.pid).children()
+
+    def signal(self, number: signal.Signals) -> None:
+        self.process.send_signal(number)
+
+    def wait(self, seconds: float = 90) -> int:
+        return self.process.wait(seconds)
+
+    def kill_all(self) -> None:
+        """Whatever is left of it."""
+        with contextlib.suppress(psutil.NoSuchProcess):
+            for child in psutil.Process(self.process.pid).children(recursive=True):
+                child.kill()
+        self.process.kill()
+        self.process.wait()
+
+
+class Server(Running):
+    """A server with its two ports."""
+
+    def __init__(
+        self, command: Sequence[str], environment: Mapping[str, str], directory: Path, port: int, management_port: int
+    ) -> None:
+        super().__init__(command, environment, directory)
+        self.api = f"http://127.0.0.1:{port}"
+        self.management = f"http://127.0.0.1:{management_port}"
+        self.port = port
+
+    def is_ready(self) -> bool:
+        assert self.process.poll() is None, self.stderr
+        with contextlib.suppress(httpx.TransportError):
+            return httpx.get(f"{self.management}/system/ready").status_code == 200
+        return False
+
+    def metrics(self) -> str:
+        return httpx.get(f"{self.management}/metrics").text
+
+    def restarted_as(self, count: int) -> bool:
+        return len(self.children()) == count
+
+
+@contextmanager
+def serving(directory: Path, *, ready: bool = True, **settings: object) -> Iterator[Server]:
+    """`inventory-api serve` on free ports until left; also where the test fails."""
+    port, management_port = free_ports(2)
+    values = {"HOST": "127.0.0.1", "PORT": port, "MANAGEMENT_PORT": management_port, "DRAIN_DELAY": 0.5}
+    named = {f"INVENTORY_{name}": value for name, value in values.items()}
+    named |= {name if name.startswith("OTEL_") else f"INVENTORY_{name.upper()}": v for name, v in settings.items()}
+    server = Server([*MODULE, "serve"], clean_environment(named), directory, port, management_port)
+    try:
+        if ready:
+            wait_until(server.is_ready)
+        yield server
+    finally:
+        server.kill_all()

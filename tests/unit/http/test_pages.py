@@ -1,0 +1,29 @@
+"""Cursors."""
+
+import base64
+from datetime import UTC, datetime
+from uuid import UUID
+
+import pytest
+
+from inventory_api.errors import InvalidCursor
+from inventory_api.http.pages import decode, encode
+
+POSITION = (datetime(2026, 11, 23, 20, 0, 0, 123_456, tzinfo=UTC), UUID(int=7))
+
+
+def test_a_cursor_is_the_position_that_it_was_made_of() -> None:
+    assert decode(encode(POSITION, {"sku": "a"}), {"sku": "a"}) == POSITION
+    assert decode(None, {}) is None
+
+
+@pytest.mark.parametrize(
+    "cursor",
+    [
+        "", "x", "%%%", "e30", encode(POSITION, {"sku": "b"}), encode(POSITION, {"sku": "a"})[:-3], "\u00e9",
+        base64.urlsafe_b64encode(b'["x",1,2]').decode(), base64.urlsafe_b64encode(b"[" * 9000).decode(),
+    ],
+)  # fmt: skip
+def test_anything_else_is_an_invalid_cursor(cursor: str) -> None:
+    with pytest.raises(InvalidCursor):
+        decode(cursor, {"sku": "a"})

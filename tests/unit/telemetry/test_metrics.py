@@ -1,0 +1,23 @@
+"""The catalogue is all that is exposed."""
+
+from prometheus_client import generate_latest
+
+from inventory_api.telemetry.metrics import CATALOGUE, SERVER_WORKER_UP, Metrics
+
+
+def test_everything_that_is_exposed_is_in_the_catalogue_and_the_other_way_round() -> None:
+    exposed = {family.name for family in Metrics().registry.collect() if not family.name.startswith("process_")}
+    declared = {metric.name.removesuffix("_total") for metric in CATALOGUE} - {SERVER_WORKER_UP.name}
+    assert exposed == declared
+
+
+def test_series_of_listed_label_values_begin_at_0() -> None:
+    text = generate_latest(Metrics().registry).decode()
+    assert 'log_records_total{level="error"} 0.0' in text
+    assert 'health_check_up{check="database"} 0.0' in text
+
+
+def test_no_label_is_of_unbounded_values() -> None:
+    forbidden = {"request_id", "path", "sku", "pid", "trace_id", "principal"}
+    assert not [metric.name for metric in CATALOGUE if forbidden & set(metric.labels)]
+    assert all(metric.help and metric.unit for metric in CATALOGUE)
