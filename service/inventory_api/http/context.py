@@ -1,6 +1,5 @@
 """The outermost middleware: request id, timings, access line, request metrics, and the last boundary for errors."""
 
-import asyncio
 import logging
 import re
 from collections.abc import Callable
@@ -65,8 +64,6 @@ class RequestContextMiddleware:
     async def _answer(self, exchange: "_Exchange") -> None:
         try:
             await self.app(exchange.scope, exchange.receive, exchange.send)
-        except asyncio.CancelledError:
-            raise
         except Exception as cause:
             error = from_exception(cause)
             report(error, cause, self._metrics)

@@ -6,11 +6,14 @@ from typing import Any
 
 import httpx
 import pytest
-from fastapi import HTTPException
+from fastapi import HTTPException, Response
+from starlette.background import BackgroundTask
 from tests.support.service import ITEM, Service, error_of
 
+from inventory_api.database.statement import Statement
 from inventory_api.errors import ServiceError
 from inventory_api.http import errors as rendering
+from inventory_api.http.deps import BorrowedSession
 from inventory_api.http.openapi import error_types
 
 JSON = {"Content-Type": "application/json"}
@@ -188,6 +191,23 @@ async def test_nothing_stays_borrowed_whatever_a_request_ends_in(service: Servic
     answers: list[httpx.Response] = await asyncio.gather(*requests)
     assert {answer.status_code for answer in answers} <= {200, 404, 422, 428, 503}
     assert await service.metric("db_client_connection_count", state="used") == 0
+
+
+async def test_a_connection_is_back_before_the_response_goes_out_and_its_background_task_runs(service: Service) -> None:
+    """FastAPI's default keeps a yield dependency open until both are done."""
+    used: list[float] = []
+
+    async def look() -> None:
+        used.append(await service.metric("db_client_connection_count", state="used"))
+
+    async def endpoint(session: BorrowedSession) -> Response:
+        await session.fetch(Statement("test.one", "SELECT 1"))
+        await look()
+        return Response(background=BackgroundTask(look))
+
+    service.app.api.add_api_route("/background", endpoint)
+    assert (await service.api.get("/background")).status_code == 200
+    assert used == [1, 0]
 
 
 async def test_a_cancelled_request_gives_its_connection_back(service: Service) -> None:

@@ -153,6 +153,13 @@ async def test_of_many_patches_with_one_etag_exactly_one_applies(service: Servic
     assert sorted(answer.status_code for answer in answers) == [200] + [412] * 7
 
 
+async def test_of_many_patches_of_a_name_with_one_etag_exactly_one_applies(service: Service) -> None:
+    """No stock moves here: it is the item's own row that must be locked."""
+    etag = (await service.put("A-1")).headers["ETag"]
+    answers = await asyncio.gather(*(service.patch("A-1", {"name": f"{n}"}, If_Match=etag) for n in range(8)))
+    assert sorted(answer.status_code for answer in answers) == [200] + [412] * 7
+
+
 async def test_quantity_is_a_movement_and_every_level_equals_the_sum_of_its_movements(
     service: Service, database_url: str
 ) -> None:
