@@ -1,0 +1,113 @@
+{{- define "inventory-api.name" -}}
+{{- default .Chart.Name .Values.nameOverride | trunc 40 | trimSuffix "-" }}
+{{- end }}
+
+{{/* 40, so that the longest derived name, <fullname>-postgresql-<revision hash>, is still a label value. */}}
+{{- define "inventory-api.fullname" -}}
+{{- $name := default .Chart.Name .Values.nameOverride }}
+{{- if .Values.fullnameOverride }}
+{{- .Values.fullnameOverride | trunc 40 | trimSuffix "-" }}
+{{- else if contains $name .Release.Name }}
+{{- .Release.Name | trunc 40 | trimSuffix "-" }}
+{{- else }}
+{{- printf "%s-%s" .Release.Name $name | trunc 40 | trimSuffix "-" }}
+{{- end }}
+{{- end }}
+
+{{/* Of (root, component). What selectors and pod templates carry: nothing that an upgrade changes. */}}
+{{- define "inventory-api.selectorLabels" -}}
+app.kubernetes.io/name: {{ include "inventory-api.name" .root | quote }}
+app.kubernetes.io/instance: {{ .root.Release.Name | quote }}
+app.kubernetes.io/component: {{ .component }}
+{{- end }}
+
+{{/* Of (root, component). */}}
+{{- define "inventory-api.labels" -}}
+{{ include "inventory-api.selectorLabels" . }}
+app.kubernetes.io/version: {{ .root.Chart.AppVersion | quote }}
+app.kubernetes.io/managed-by: {{ .root.Release.Service }}
+helm.sh/chart: {{ printf "%s-%s" .root.Chart.Name .root.Chart.Version | replace "+" "_" }}
+{{- end }}
+
+{{/* Of (image values, default tag). */}}
+{{- define "inventory-api.image" -}}
+{{- if .image.digest -}}
+{{ .image.repository }}@{{ .image.digest }}
+{{- else -}}
+{{ .image.repository }}:{{ .image.tag | default .tag }}
+{{- end -}}
+{{- end }}
+
+{{- define "inventory-api.serviceImage" -}}
+image: {{ include "inventory-api.image" (dict "image" .Values.image "tag" .Chart.AppVersion) }}
+imagePullPolicy: {{ .Values.image.pullPolicy }}
+{{- end }}
+
+{{/* Of (root, uid): what every pod has in common. */}}
+{{- define "inventory-api.podBasics" -}}
+serviceAccountName: {{ include "inventory-api.fullname" .root | quote }}
+automountServiceAccountToken: false
+# A Service that is named inventory-* would inject INVENTORY_* variables.
+enableServiceLinks: false
+{{- with .root.Values.imagePullSecrets }}
+imagePullSecrets: {{ toJson . }}
+{{- end }}
+securityContext:
+  runAsNonRoot: true
+  runAsUser: {{ .uid }}
+  runAsGroup: {{ .uid }}
+  fsGroup: {{ .uid }}
+  fsGroupChangePolicy: OnRootMismatch
+  seccompProfile: {type: RuntimeDefault}
+{{- end }}
+
+{{- define "inventory-api.containerSecurity" -}}
+securityContext:
+  allowPrivilegeEscalation: false
+  readOnlyRootFilesystem: true
+  capabilities: {drop: [ALL]}
+{{- end }}
+
+{{- define "inventory-api.databaseSecret" -}}
+{{ .Values.database.existingSecret | default (printf "%s-database" (include "inventory-api.fullname" .)) }}
+{{- end }}
+
+{{- define "inventory-api.redisSecret" -}}
+{{ .Values.redis.existingSecret | default (printf "%s-redis" (include "inventory-api.fullname" .)) }}
+{{- end }}
+
+{{- define "inventory-api.apiKeysSecret" -}}
+{{ .Values.apiKeys.existingSecret | default (printf "%s-api-keys" (include "inventory-api.fullname" .)) }}
+{{- end }}
+
+{{/* The database settings of every container that connects to it. */}}
+{{- define "inventory-api.databaseEnv" -}}
+- name: INVENTORY_DATABASE_URL_FILE
+  value: /etc/inventory-api/credentials/database-url
+{{- if .Values.database.directUrl }}
+- name: INVENTORY_DATABASE_DIRECT_URL_FILE
+  value: /etc/inventory-api/credentials/database-direct-url
+{{- end }}
+{{- end }}
+
+{{/* Its share of the projected volume with the credentials; a whole volume and not a subPath, so that rotation arrives. */}}
+{{- define "inventory-api.databaseSource" -}}
+- secret:
+    name: {{ include "inventory-api.databaseSecret" . | quote }}
+    items:
+      - {key: url, path: database-url}
+      {{- if .Values.database.directUrl }}
+      - {key: direct-url, path: database-direct-url}
+      {{- end }}
+{{- end }}
+
+{{- define "inventory-api.resourceAttributes" -}}
+{{- $pod := dict
+    "k8s.namespace.name" .Release.Namespace "k8s.deployment.name" (include "inventory-api.fullname" .)
+    "k8s.pod.name" "$(POD_NAME)" "k8s.pod.uid" "$(POD_UID)" "k8s.node.name" "$(NODE_NAME)" }}
+{{- $pairs := list }}
+{{- range $name, $value := merge (deepCopy .Values.otlp.resourceAttributes) $pod }}
+{{- $pairs = append $pairs (printf "%s=%s" $name $value) }}
+{{- end }}
+{{- join "," $pairs }}
+{{- end }}

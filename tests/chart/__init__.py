@@ -1,0 +1,1 @@
+"""What the chart renders, with each Helm that is installed."""

@@ -1,0 +1,113 @@
+"""What must hold between values is checked at render, and the failure says the arithmetic and the fix."""
+
+import pytest
+
+from .rendering import EXTERNAL, FULLNAME, Helm, HelmError, Values
+
+
+def refusal(helm: Helm, values: Values) -> str:
+    """What Helm says when it refuses."""
+    with pytest.raises(HelmError) as refused:
+        helm.template(values)
+    return str(refused.value)
+
+
+def test_a_drain_that_does_not_fit_the_grace_period_is_refused(helm: Helm) -> None:
+    """The kubelet would kill in the middle of the drain."""
+    said = refusal(helm, {"drain": {"delay": 20, "timeout": 25}, "preStopSleepSeconds": 5})
+    assert (
+        "preStopSleepSeconds 5 + gunicorn's graceful_timeout 55 "
+        "(drain.delay 20 + drain.timeout 25 + tasks 3 + pools 3 + spans 3 + 1) + margin 5 = 65 "
+        "> terminationGracePeriodSeconds 45"
+    ) in said
+    assert "fix: terminationGracePeriodSeconds: 65 or more" in said
+
+
+def test_the_fix_for_the_grace_period_is_enough(helm: Helm) -> None:
+    """The number in the message renders, one less does not."""
+    values = {"drain": {"delay": 20, "timeout": 25}, "preStopSleepSeconds": 5}
+    assert helm.template({**values, "terminationGracePeriodSeconds": 65}).api()
+    assert "= 65 > terminationGracePeriodSeconds 64" in refusal(helm, {**values, "terminationGracePeriodSeconds": 64})
+
+
+def test_more_connections_than_the_server_admits_are_refused(helm: Helm) -> None:
+    """Counted at the worst moment of a rollout, when as many pods drain as there are new ones."""
+    said = refusal(helm, {"replicaCount": 3, "serverWorkers": 2, "database": {"pool": {"max": 9}}})
+    assert (
+        "(replicaCount 3 + surge 1 + terminating 3) x serverWorkers 2 x (database.pool.max 9 + readiness 1) "
+        "+ migration 2 = 142 > 90 = database.maxConnections 100 - database.reservedConnections 10"
+    ) in said
+    assert "fix: database.maxConnections: 152 or more" in said
+
+
+def test_the_fix_for_the_connection_budget_is_enough(helm: Helm) -> None:
+    """The number in the message renders, one less does not."""
+    values = {"replicaCount": 3, "serverWorkers": 2}
+    pool = {"max": 9}
+    assert helm.template({**values, "database": {"pool": pool, "maxConnections": 152}}).api()
+    assert "142 > 141" in refusal(helm, {**values, "database": {"pool": pool, "maxConnections": 151}})
+
+
+def test_the_budget_counts_for_an_external_database_too(helm: Helm) -> None:
+    """`maxConnections` is then what that server admits."""
+    database = {**EXTERNAL["database"], "maxConnections": 20}
+    assert "connection budget" in refusal(helm, {**EXTERNAL, "database": database})
+
+
+def test_the_bundled_server_admits_what_the_budget_is_checked_against(helm: Helm) -> None:
+    """One value drives both."""
+    rendering = helm.template({"database": {"maxConnections": 77}})
+    server = rendering.one("StatefulSet", f"{FULLNAME}-postgresql")["spec"]["template"]["spec"]["containers"][0]
+    assert "max_connections=77" in server["args"]
+
+
+@pytest.mark.parametrize("part", ["database", "redis"])
+def test_no_server_at_all_is_refused(helm: Helm, part: str) -> None:
+    """Without the bundled server the address must come from a Secret."""
+    said = refusal(helm, {part: {"bundled": {"enabled": False}}})
+    assert (
+        f"fix: {part}.existingSecret: the name of a Secret with the key `url`, or {part}.bundled.enabled: true" in said
+    )
+
+
+@pytest.mark.parametrize(
+    ("part", "keys"),
+    [
+        ("database", "the keys `url` and `password`"),
+        ("redis", "the keys `url` and `valkey.conf`"),
+        ("apiKeys", "the key `keys.json`"),
+    ],
+)
+def test_no_credentials_at_all_are_refused(helm: Helm, part: str, keys: str) -> None:
+    """With `credentials.generate: false` each credential must come from a Secret."""
+    secrets = {name: {"existingSecret": "mine"} for name in ("database", "redis", "apiKeys") if name != part}
+    said = refusal(helm, {**secrets, "credentials": {"generate": False}})
+    assert f"fix: {part}.existingSecret: the name of a Secret with {keys}, or credentials.generate: true" in said
+
+
+def test_a_direct_url_that_no_secret_has_is_refused(helm: Helm) -> None:
+    """The Secret that the chart makes has no second address."""
+    assert "fix: database.existingSecret" in refusal(helm, {"database": {"directUrl": True}})
+
+
+@pytest.mark.parametrize(
+    ("name", "fix"),
+    [
+        ("INVENTORY_POOL_MAX", "use the value database.pool.max"),
+        ("INVENTORY_DRAIN_DELAY", "use the value drain.delay"),
+        ("INVENTORY_PORT", "leave it out"),
+        ("OTEL_EXPORTER_OTLP_ENDPOINT", "use the value otlp.endpoint"),
+    ],
+)
+def test_extra_environment_cannot_bypass_a_value(helm: Helm, name: str, fix: str) -> None:
+    """A second source would make the checked arithmetic untrue, and a duplicate fails server-side apply."""
+    assert f"{name} is set by the chart\nfix: {fix}" in refusal(helm, {"extraEnv": [{"name": name, "value": "1"}]})
+
+
+def test_every_variable_that_the_chart_sets_is_guarded(helm: Helm) -> None:
+    """The list of guarded names has no gap."""
+    rendering = helm.template(
+        {"database": {"existingSecret": "x", "directUrl": True}, "otlp": {"endpoint": "http://c:4318"}}
+    )
+    for variable in rendering.container()["env"]:
+        assert "is set by the chart" in refusal(helm, {"extraEnv": [{"name": variable["name"], "value": "1"}]})

@@ -1,0 +1,1 @@
+"""The chart and the service on a real cluster."""

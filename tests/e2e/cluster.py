@@ -1,0 +1,169 @@
+"""One namespace of the cluster and the release in it, by kubectl and helm."""
+
+import json
+import os
+import subprocess
+import time
+from base64 import b64decode
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from .waiting import eventually
+
+CHART = Path(__file__).parents[2] / "helm" / "inventory-api"
+RELEASE = "inventory-api"
+HELM = os.environ.get("HELM", "helm")
+LABELS = f"app.kubernetes.io/instance={RELEASE},app.kubernetes.io/component="
+STARTED = time.monotonic()
+
+Manifest = dict[str, Any]
+
+
+def say(message: str) -> None:
+    """A line of progress, with the seconds since the start."""
+    print(f"[{time.monotonic() - STARTED:5.0f} s] {message}", flush=True)
+
+
+class CommandError(Exception):
+    """A command failed; the message is what it printed."""
+
+
+def run(*command: str, stdin: str = "") -> str:
+    """Run a command and answer what it printed on stdout.
+
+    Raises:
+        CommandError: it failed.
+    """
+    done = subprocess.run(command, input=stdin, capture_output=True, text=True, timeout=400, check=False)
+    if done.returncode:
+        raise CommandError(f"{' '.join(command)}\n{done.stdout}{done.stderr}")
+    return done.stdout
+
+
+def image_values() -> list[str]:
+    """The image under test, where it is not the chart's default."""
+    given = {"repository": os.environ.get("E2E_IMAGE_REPOSITORY"), "tag": os.environ.get("E2E_IMAGE_TAG")}
+    return [
+        argument for name, value in given.items() if value for argument in ("--set-string", f"image.{name}={value}")
+    ]
+
+
+@dataclass(frozen=True)
+class Cluster:
+    """The namespace; all names in it are those of the release."""
+
+    namespace: str
+
+    def kubectl(self, *arguments: str, stdin: str = "") -> str:
+        """Run kubectl in the namespace."""
+        return run("kubectl", "--namespace", self.namespace, *arguments, stdin=stdin)
+
+    def items(self, kind: str, component: str = "") -> list[Manifest]:
+        """The objects of a kind, or of one component of the release."""
+        selector = ["--selector", LABELS + component] if component else []
+        found = json.loads(self.kubectl("get", kind, *selector, "--output", "json"))["items"]
+        assert isinstance(found, list)
+        return found
+
+    def helm(self, *arguments: str) -> str:
+        """Run helm in the namespace."""
+        return run(HELM, "--namespace", self.namespace, *arguments)
+
+    def helm_test(self) -> str:
+        """Run the chart's tests; the pod's lines come on stdout or stderr, by version."""
+        said = subprocess.run(
+            [HELM, "--namespace", self.namespace, "test", RELEASE, "--timeout", "2m"],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            timeout=180,
+            check=False,
+        )
+        if said.returncode:
+            raise CommandError(said.stdout)
+        return said.stdout
+
+    def install(self) -> None:
+        """Install the chart with no values, and wait."""
+        say("helm install --wait")
+        self.helm("install", RELEASE, str(CHART), "--wait", "--timeout", "3m", *image_values())
+
+    def upgrade(self, *values: str, wait: bool = True) -> None:
+        """Upgrade to those values (`name=value`), and wait."""
+        say(f"helm upgrade {' '.join(values)}")
+        settings = [argument for value in values for argument in ("--set", value)]
+        waiting = ["--wait", "--timeout", "3m"] if wait else []
+        self.helm("upgrade", RELEASE, str(CHART), *waiting, *image_values(), *settings)
+
+    def secret(self, part: str) -> dict[str, str]:
+        """What a Secret of the release holds, still encoded."""
+        data: dict[str, str] = json.loads(self.kubectl("get", "secret", f"{RELEASE}-{part}", "--output", "json"))[
+            "data"
+        ]
+        return data
+
+    def key(self) -> str:
+        """The generated API key in clear."""
+        return b64decode(self.secret("api-keys")["admin"]).decode()
+
+    def serving(self) -> set[str]:
+        """Names of the pods that the Service sends requests to."""
+        selector = f"kubernetes.io/service-name={RELEASE}"
+        slices = json.loads(self.kubectl("get", "endpointslices", "--selector", selector, "--output", "json"))["items"]
+        endpoints = [endpoint for item in slices for endpoint in item.get("endpoints") or []]
+        return {endpoint["targetRef"]["name"] for endpoint in endpoints if endpoint["conditions"].get("ready")}
+
+    def await_job_end(self, condition: str, other_than: str = "") -> str:
+        """Await that the migration Job has ended so, and answer its name."""
+        return eventually(f"the migration Job is {condition}", lambda: self._ended_job(condition, other_than))
+
+    def _ended_job(self, condition: str, other_than: str) -> str:
+        for job in self.items("jobs", "migration"):
+            conditions = {item["type"] for item in job["status"].get("conditions", []) if item["status"] == "True"}
+            if condition in conditions and job["metadata"]["name"] != other_than:
+                return str(job["metadata"]["name"])
+        return ""
+
+    def scale_database(self, replicas: int) -> None:
+        """Take the database's pod away, or give it back, and await that."""
+        say(f"database to {replicas} replicas")
+        self.kubectl("scale", f"statefulset/{RELEASE}-postgresql", f"--replicas={replicas}")
+        if replicas:
+            self.kubectl("rollout", "status", f"statefulset/{RELEASE}-postgresql", "--timeout=120s")
+        else:
+            eventually("the database's pod is gone", lambda: not self.items("pods", "postgresql"))
+
+    def describe(self) -> str:
+        """What someone would look at after a failure."""
+        commands = [
+            ["get", "all,pvc,secrets,endpointslices", "--output", "wide"],
+            ["get", "events", "--sort-by", ".lastTimestamp"],
+            ["describe", "pods,jobs"],
+        ]
+        try:
+            pods = [item["metadata"]["name"] for item in self.items("pods")]
+        except CommandError as error:
+            return str(error)
+        commands += [["logs", pod, "--all-containers", "--prefix", "--tail=80"] for pod in pods]
+        return "\n".join(f"$ kubectl {' '.join(command)}\n{self._attempt(command)}" for command in commands)
+
+    def _attempt(self, command: list[str]) -> str:
+        try:
+            return self.kubectl(*command)
+        except CommandError as error:
+            return str(error)
+
+
+def restarts(pods: list[Manifest]) -> dict[str, int]:
+    """Restarts of all containers, by pod."""
+    return {
+        pod["metadata"]["name"]: sum(status["restartCount"] for status in pod["status"].get("containerStatuses", []))
+        for pod in pods
+    }
+
+
+def is_ready(pod: Manifest) -> bool:
+    """Whether the pod is ready and is not being deleted."""
+    conditions = {item["type"]: item["status"] for item in pod["status"].get("conditions", [])}
+    return conditions.get("Ready") == "True" and "deletionTimestamp" not in pod["metadata"]

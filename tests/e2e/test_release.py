@@ -1,0 +1,245 @@
+"""The life of a release, in order: install, use, lose the database, upgrade, roll out, roll back, uninstall, return."""
+
+import json
+import os
+import re
+import subprocess
+from typing import Any
+
+import pytest
+
+from .client import Client, PortForward
+from .cluster import RELEASE, Cluster, Manifest, is_ready, restarts, say
+from .conftest import ITEM, Installation
+from .load import load
+from .waiting import eventually
+
+KEPT = "kept"
+
+
+@pytest.fixture
+def item(client: Client) -> str:
+    """The sku of an item that is there from its first use to the last test."""
+    if client.request("GET", f"/inventory/{KEPT}").status == 404:
+        assert client.request("PUT", f"/inventory/{KEPT}", ITEM).status == 201
+    return KEPT
+
+
+def api_pod(cluster: Cluster) -> Manifest:
+    """The only pod of the API."""
+    (pod,) = cluster.items("pods", "api")
+    return pod
+
+
+def settled(cluster: Cluster, replicas: int) -> bool:
+    """Whether exactly so many API pods are left, all of them ready and behind the Service."""
+    pods = cluster.items("pods", "api")
+    names = {pod["metadata"]["name"] for pod in pods}
+    return len(pods) == replicas and all(map(is_ready, pods)) and cluster.serving() == names
+
+
+def log_lines(cluster: Cluster) -> list[dict[str, Any]]:
+    """Every line that the API pods have logged, parsed: there is nothing but JSON."""
+    selector = f"app.kubernetes.io/instance={RELEASE},app.kubernetes.io/component=api"
+    return [json.loads(line) for line in cluster.kubectl("logs", "--selector", selector, "--tail=-1").splitlines()]
+
+
+def test_an_install_with_no_values_gives_ready_pods_without_a_restart(
+    cluster: Cluster, installation: Installation
+) -> None:
+    """Nothing crashes while the database comes up and the schema is made, under Pod Security restricted."""
+    cluster.await_job_end("Complete")
+    servers = [pod for component in ("api", "postgresql", "valkey") for pod in cluster.items("pods", component)]
+    assert len(servers) == 3
+    assert all(map(is_ready, servers))
+    pods = cluster.items("pods")
+    assert restarts(pods) == {pod["metadata"]["name"]: 0 for pod in pods}
+    bound = os.environ.get("E2E_ASSERT_INSTALL_SECONDS")
+    assert bound is None or installation.seconds_to_first_patch < float(bound)
+
+
+def test_an_item_is_created_and_patched_through_the_service(client: Client) -> None:
+    """PUT creates, PATCH changes the one field that it names."""
+    created = client.request("PUT", "/inventory/A-1", ITEM)
+    assert created.status == 201
+    assert created.headers["ETag"]
+    patched = client.request("PATCH", "/inventory/A-1", {"name": "Renamed"})
+    assert patched.status == 200
+    read = client.request("GET", "/inventory/A-1")
+    assert read.status == 200
+    assert {name: read.json[name] for name in ITEM} == {**ITEM, "name": "Renamed"}
+
+
+def test_a_request_is_found_in_log_metrics_and_audit(cluster: Cluster, client: Client, item: str) -> None:
+    """One request id joins them: the log line by kubectl, the audit entry with exactly the field that changed."""
+    before = client.request("GET", f"/inventory/{item}").json["name"]
+    patched = client.request("PATCH", f"/inventory/{item}", {"name": f"{before}, found"})
+    assert patched.status == 200
+    assert patched.headers["X-Request-ID"] == patched.request_id
+
+    def logged() -> list[dict[str, Any]]:
+        lines = [line for line in log_lines(cluster) if line.get("request_id") == patched.request_id]
+        return [line for line in lines if line.get("http.route") == "/inventory/{sku}"]
+
+    (line,) = eventually("its access line is logged", logged)
+    assert line["http.request.method"] == "PATCH"
+    assert line["http.response.status_code"] == 200
+    assert _count(cluster, "PATCH", "/inventory/{sku}", 200) >= 1
+    (entry,) = [
+        entry
+        for entry in client.request("GET", f"/inventory/{item}/audit").json["items"]
+        if entry["request_id"] == patched.request_id
+    ]
+    assert entry["changes"] == {"name": {"before": before, "after": f"{before}, found"}}
+
+
+def _count(cluster: Cluster, method: str, route: str, status: int) -> float:
+    """How many such requests the API pod has counted, by its management port."""
+    with PortForward(cluster, f"pod/{api_pod(cluster)['metadata']['name']}", 9000) as management:
+        metrics = Client(management).request("GET", "/metrics").text
+    labels = {
+        f'http_request_method="{method}"',
+        f'http_route="{route}"',
+        f'http_response_status_code="{status}"',
+    }
+    samples = re.findall(r"^http_server_request_duration_seconds_count\{(.*)\} (\S+)", metrics, re.MULTILINE)
+    return sum(float(value) for found, value in samples if labels <= set(found.split(",")))
+
+
+def test_management_is_not_behind_the_service(client: Client) -> None:
+    """Metrics are for the cluster; through the Service they are an unknown path."""
+    answer = client.request("GET", "/metrics")
+    assert answer.status == 404
+    assert answer.json["error"]["request_id"] == answer.request_id
+
+
+def test_the_notes_read_the_key(cluster: Cluster, client: Client) -> None:
+    """The line that NOTES prints works when pasted, and prints the key that the service admits."""
+    notes = cluster.helm("get", "notes", RELEASE)
+    (line,) = [line.strip() for line in notes.splitlines() if "API_KEY=$" in line]
+    printed = subprocess.run(
+        ["sh", "-c", f'{line}; printf %s "$API_KEY"'], capture_output=True, text=True, check=True
+    ).stdout
+    assert printed == client.key
+
+
+def test_helm_test_passes(cluster: Cluster, installation: Installation) -> None:
+    """It says what it checked, and leaves no pod behind."""
+    del installation
+    said = cluster.helm_test()
+    say(said)
+    assert "Succeeded" in said
+    assert said.count("ok: ") == 3
+    assert not [pod for pod in cluster.items("pods") if pod["metadata"]["name"] == f"{RELEASE}-test"]
+
+
+def test_a_lost_database_takes_the_pod_out_of_the_service_and_back(cluster: Cluster, client: Client, item: str) -> None:
+    """Readiness tells, liveness does not: the same pod, never restarted, serves the same data again."""
+    pod = api_pod(cluster)
+    name = pod["metadata"]["name"]
+    before = client.request("GET", f"/inventory/{item}").json
+    cluster.scale_database(0)
+    eventually("the API pod has left the Service", lambda: cluster.serving() == set())
+    say("the API pod has left the Service")
+    with PortForward(cluster, f"pod/{name}", 9000) as management:
+        assert Client(management).request("GET", "/system/live").status == 200
+        ready = Client(management).request("GET", "/system/ready")
+    assert ready.status == 503
+    assert ready.json["checks"]["database"]["status"] == "failed"
+    cluster.scale_database(1)
+    eventually("the API pod is back behind the Service", lambda: cluster.serving() == {name})
+    say("the API pod is back")
+    again = api_pod(cluster)
+    assert again["metadata"]["uid"] == pod["metadata"]["uid"]
+    assert restarts([again]) == {name: 0}
+    assert client.request("GET", f"/inventory/{item}").json == before
+
+
+def test_a_deleted_database_pod_comes_back_with_its_data(cluster: Cluster, client: Client, item: str) -> None:
+    """The volume is the database; its pod is not."""
+    before = client.request("GET", f"/inventory/{item}").json
+    pod = api_pod(cluster)
+    cluster.kubectl("delete", "pod", f"{RELEASE}-postgresql-0")
+    cluster.kubectl("rollout", "status", f"statefulset/{RELEASE}-postgresql", "--timeout=120s")
+
+    def readable() -> bool:
+        answer = client.request("GET", f"/inventory/{item}")
+        return answer.status == 200 and bool(answer.json == before)
+
+    eventually("the item is served again", readable)
+    assert restarts([api_pod(cluster)]) == restarts([pod])
+
+
+def test_an_upgrade_keeps_credentials_and_data(cluster: Cluster, client: Client, item: str) -> None:
+    """Nothing is generated twice, so nothing that did not change is restarted or migrated again."""
+    parts = ("database", "redis", "api-keys")
+    secrets = {part: cluster.secret(part) for part in parts}
+    pods = {pod["metadata"]["uid"] for pod in cluster.items("pods")}
+    cluster.upgrade("replicaCount=2")
+    assert {part: cluster.secret(part) for part in parts} == secrets
+    assert pods < {pod["metadata"]["uid"] for pod in cluster.items("pods")}
+    eventually("both pods are behind the Service", lambda: settled(cluster, 2))
+    assert client.request("GET", f"/inventory/{item}").status == 200
+
+
+def test_a_rollout_under_load_loses_no_request(cluster: Cluster, item: str) -> None:
+    """Old pods drain before they stop, on kept and on new connections, for reads and writes."""
+    image = cluster.items("pods", "api")[0]["spec"]["containers"][0]["image"]
+    old = {pod["metadata"]["uid"] for pod in cluster.items("pods", "api")}
+
+    def replaced() -> bool:
+        return settled(cluster, 2) and not old & {pod["metadata"]["uid"] for pod in cluster.items("pods", "api")}
+
+    with load(cluster, image, item) as result:
+        cluster.upgrade("replicaCount=2", "podAnnotations.rollout=again")
+        eventually("the old pods are gone", replaced)
+    assert result.failures == []
+    assert min(result.sent.values()) > 10
+    assert len(result.sent) == 4
+
+
+def test_a_failed_migration_is_tried_again_by_the_next_upgrade(cluster: Cluster, client: Client, item: str) -> None:
+    """A failed Job would stay failed under its name, so that the next one gets another."""
+    impatient = ("replicaCount=2", "migrations.timeoutSeconds=1", "migrations.backoffLimit=0")
+    cluster.scale_database(0)
+    cluster.upgrade(*impatient, wait=False)
+    failed = cluster.await_job_end("Failed")
+    say(f"{failed} has failed")
+    cluster.scale_database(1)
+    cluster.upgrade(*impatient)
+    assert cluster.await_job_end("Complete", other_than=failed)
+    assert client.request("GET", f"/inventory/{item}").status == 200
+
+
+def test_a_rollback_returns_to_the_first_revision(cluster: Cluster, client: Client, item: str) -> None:
+    """Its values, its Job and its credentials; the data stay."""
+    before = client.request("GET", f"/inventory/{item}").json
+    say("helm rollback")
+    cluster.helm("rollback", RELEASE, "1", "--wait", "--timeout", "3m")
+    eventually("one pod is left", lambda: settled(cluster, 1))
+    cluster.await_job_end("Complete")
+    assert cluster.key() == client.key
+    assert client.request("GET", f"/inventory/{item}").json == before
+
+
+def test_an_uninstall_leaves_the_volume_and_its_secret_and_a_new_install_continues(
+    cluster: Cluster, client: Client, forward: PortForward, item: str
+) -> None:
+    """Exactly those two, as NOTES says; without the password the volume could not be opened again."""
+    before = client.request("GET", f"/inventory/{item}").json
+    say("helm uninstall")
+    cluster.helm("uninstall", RELEASE, "--wait", "--timeout", "2m")
+    kinds = "all,configmaps,secrets,serviceaccounts,pvc,endpointslices"
+    eventually("the release is gone", lambda: _left(cluster, kinds) == _DOCUMENTED)
+    cluster.install()
+    returned = Client(forward, cluster.key())
+    assert returned.key != client.key, "a new release has a new API key"
+    assert returned.request("GET", f"/inventory/{item}").json == before
+
+
+_DOCUMENTED = {("PersistentVolumeClaim", f"data-{RELEASE}-postgresql-0"), ("Secret", f"{RELEASE}-database")}
+_OF_THE_NAMESPACE = {("ConfigMap", "kube-root-ca.crt"), ("ServiceAccount", "default")}
+
+
+def _left(cluster: Cluster, kinds: str) -> set[tuple[str, str]]:
+    return {(found["kind"], found["metadata"]["name"]) for found in cluster.items(kinds)} - _OF_THE_NAMESPACE
