@@ -75,7 +75,9 @@ def _create_api(settings: Settings, resources: Resources, gatherer: MetricsGathe
         redirect_slashes=False,
         telemetry=tracing.NO_NATIVE_TELEMETRY,
         middleware=[
-            Middleware(RequestContextMiddleware, metrics=resources.metrics, draining=lambda: drain.draining),
+            Middleware(
+                RequestContextMiddleware, metrics=resources.metrics, draining=lambda: drain.draining, counted=True
+            ),
             Middleware(BodyLimitMiddleware),
         ],
         exception_handlers={ServiceError: handler, RequestValidationError: handler, HTTPException: handler},

@@ -13,6 +13,13 @@ PREFIX = "INVENTORY_"
 # What Kubernetes injects into pods for a Service that is named inventory-*, unless enableServiceLinks is false.
 SERVICE_LINK = re.compile(r".*_port(_.*)?|.*_service_.*|port_.*|service_.*")
 
+POSTGRESQL = ("postgresql://", "postgres://")
+SCHEMES = {
+    "database_url": POSTGRESQL,
+    "database_direct_url": POSTGRESQL,
+    "redis_url": ("redis://", "rediss://", "unix://"),
+}
+
 Port = Annotated[int, Field(ge=1, le=65535)]
 Seconds = Annotated[float, Field(gt=0, le=3600)]
 
@@ -83,16 +90,18 @@ class Settings(BaseModel):
         return self._secret("redis_url") if self.redis_url or self.redis_url_file else None
 
     def _secret(self, name: str) -> str:
-        value: SecretStr | None = getattr(self, name)
-        if value is not None:
-            return value.get_secret_value()
+        variable, schemes = PREFIX + name.upper(), SCHEMES[name]
+        secret: SecretStr | None = getattr(self, name)
         file: Path | None = getattr(self, f"{name}_file")
-        if file is None:
-            raise SettingsError(f"{PREFIX}{name.upper()} is not set (or {PREFIX}{name.upper()}_FILE)")
+        if secret is None and file is None:
+            raise SettingsError(f"{variable} is not set (or {variable}_FILE)")
         try:
-            return file.read_text().strip()
+            value = secret.get_secret_value() if secret else file.read_text().strip() if file else ""
         except OSError as error:
-            raise SettingsError(f"{PREFIX}{name.upper()}_FILE: {file}: {error.strerror}") from error
+            raise SettingsError(f"{variable}_FILE: {file}: {error.strerror}") from error
+        if not value.startswith(schemes):
+            raise SettingsError(f"{variable}: must begin with {' or '.join(schemes)}")
+        return value
 
     def public(self) -> dict[str, object]:
         """All settings but secrets, for `/system/info`."""

@@ -60,9 +60,10 @@ class Database:
         self._size = size
         self._acquire_timeout = acquire_timeout
         self._places = asyncio.Semaphore(size)
+        self._used = 0
         self._pool: asyncpg.Pool | None = None
         metrics.connections_max.labels(pool=POOL).set(size)
-        metrics.connections.labels(pool=POOL, state="used").set_function(lambda: size - self._places._value)
+        metrics.connections.labels(pool=POOL, state="used").set_function(lambda: float(self._used))
         metrics.connections.labels(pool=POOL, state="idle").set_function(self._idle)
 
     async def open(self) -> None:
@@ -95,7 +96,9 @@ class Database:
         with self.tracer.start_as_current_span("database.acquire"):
             try:
                 await self._take_place()
-                return await self._connected()
+                connection = await self._connected()
+                self._used += 1
+                return connection
             finally:
                 elapsed = time.perf_counter() - started
                 self.metrics.connection_wait.labels(pool=POOL).observe(elapsed)
@@ -110,6 +113,7 @@ class Database:
         except (asyncpg.PostgresError, *UNUSABLE) as error:
             logger.warning("a connection was dropped: %s", error)
         finally:
+            self._used -= 1
             self._places.release()
 
     async def _take_place(self) -> None:
@@ -136,7 +140,11 @@ class Database:
     async def _connect(self, *_: Any, **options: Any) -> asyncpg.Connection:
         for given in ("loop", "connection_class", "record_class"):
             options.pop(given, None)
-        return await connect(self._dsn())
+        try:
+            dsn = self._dsn()
+        except Exception as error:
+            raise DependencyUnavailable("The address of the database cannot be read.") from error
+        return await connect(dsn)
 
     def _idle(self) -> float:
         return float(self._pool.get_idle_size()) if self._pool is not None else 0.0

@@ -1,6 +1,7 @@
 """Conditional requests: RFC 9110, section 13. Entity tags are opaque text, quotes included."""
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from inventory_api.errors import PreconditionFailed
@@ -49,8 +50,9 @@ class Conditions:
         )
 
 
-def parse_tags(header: str | None) -> tuple[str, ...] | None:
-    """The tags of one header. What is no tag matches nothing, so that a condition is never dropped."""
-    if header is None:
+def parse_tags(lines: Sequence[str] | None) -> tuple[str, ...] | None:
+    """The tags of a header, over all of its lines. What is no tag matches nothing: a condition is never dropped."""
+    if lines is None:
         return None
+    header = ",".join(lines)
     return (ANY,) if header.strip() == ANY else tuple(TAG.findall(header))

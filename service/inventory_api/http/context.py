@@ -28,16 +28,19 @@ def request_id(headers: Headers) -> str:
 
 
 class RequestContextMiddleware:
-    """Gives each request its context, and each response its headers; what is under `/system/` is not counted.
+    """Gives each request its context, and each response its headers.
+
+    With `counted`, each request has its access line and its place in the request metrics, but for probes.
 
     It also catches what nothing inside has: the response is then the error contract's, with the same request id.
     Only `Exception`: a cancellation passes.
     """
 
-    def __init__(self, app: ASGIApp, metrics: Metrics, draining: Callable[[], bool]) -> None:
+    def __init__(self, app: ASGIApp, metrics: Metrics, draining: Callable[[], bool], *, counted: bool) -> None:
         self.app = app
         self._metrics = metrics
         self._draining = draining
+        self._counted = counted
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -50,7 +53,7 @@ class RequestContextMiddleware:
             span.set_attribute("app.request_id", context.request_id)
         token = request_context.enter(context)
         exchange = _Exchange(scope, receive, send, context, self._draining)
-        counted = not scope["path"].startswith(SYSTEM) and scope["path"] != "/metrics"
+        counted = self._counted and not scope["path"].startswith(SYSTEM)
         if counted:
             self._metrics.active_requests.inc()
         try:

@@ -10,7 +10,7 @@ from inventory_api.database.session import Session
 from inventory_api.http.conditional import Conditions, parse_tags
 from inventory_api.telemetry import request_context
 
-IF_MATCH = "The ETag that the resource must have."
+IF_MATCH = "The ETag that the resource must have, or a list of them."
 IF_NONE_MATCH = "ETags that the resource must not have; `*`: it must not exist."
 
 
@@ -27,8 +27,8 @@ def _provenance(request: Request) -> Provenance:
 
 
 def _conditions(
-    if_match: Annotated[str | None, Header(description=IF_MATCH)] = None,
-    if_none_match: Annotated[str | None, Header(description=IF_NONE_MATCH)] = None,
+    if_match: Annotated[list[str] | None, Header(description=IF_MATCH)] = None,
+    if_none_match: Annotated[list[str] | None, Header(description=IF_NONE_MATCH)] = None,
 ) -> Conditions:
     return Conditions(parse_tags(if_match), parse_tags(if_none_match))
 

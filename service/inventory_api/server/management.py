@@ -24,7 +24,11 @@ def create_management(settings: Settings, resources: Resources, gatherer: Metric
         openapi_url=None,
         redirect_slashes=False,
         telemetry=tracing.NO_NATIVE_TELEMETRY,
-        middleware=[Middleware(RequestContextMiddleware, metrics=resources.metrics, draining=lambda: drain.draining)],
+        middleware=[
+            Middleware(
+                RequestContextMiddleware, metrics=resources.metrics, draining=lambda: drain.draining, counted=False
+            )
+        ],
         exception_handlers={HTTPException: ErrorHandler(resources.metrics)},
     )
     management.include_router(system_router(resources.health, detailed=True))

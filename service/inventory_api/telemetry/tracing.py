@@ -8,7 +8,7 @@ import threading
 from collections.abc import Mapping
 
 from fastapi.telemetry import TelemetryConfig
-from opentelemetry.sdk.resources import Resource
+from opentelemetry.sdk.resources import OTELResourceDetector, Resource
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.sampling import ALWAYS_OFF
 
@@ -33,8 +33,8 @@ def create_provider(version: str) -> TracerProvider:
     ones, which the instrumentation takes from the environment alone.
     """
     os.environ.setdefault("OTEL_SEMCONV_STABILITY_OPT_IN", "http,database")
-    os.environ.setdefault("OTEL_SERVICE_NAME", "inventory-api")
-    resource = Resource.create({"service.version": version})
+    given = OTELResourceDetector().detect().attributes
+    resource = Resource.create({"service.name": "inventory-api", "service.version": version, **given})
     if not exports():
         return TracerProvider(resource=resource, sampler=ALWAYS_OFF, shutdown_on_exit=False)
     # 30 MB of memory and a requests session, only where they are used.

@@ -119,12 +119,14 @@ def test_one_request_id_joins_error_log_trace_and_audit(
         ) as server,
     ):
         assert _put(server, "A-1", **{"X-Request-ID": "joined"}).status_code == 201
+        openmetrics = httpx.get(f"{server.management}/metrics", headers={"Accept": "application/openmetrics-text"})
         failed = httpx.get(f"{server.api}/inventory/absent", headers={**HEADERS, "X-Request-ID": "failed"})
         httpx.get(f"{server.management}/system/ready")
         server.signal(signal.SIGTERM)
         assert server.wait() == 0
         (line,) = [line for line in server.log_lines() if line.get("request_id") == "joined"]
         spans = collector.trace(line["trace_id"])
+    assert f'# {{trace_id="{line["trace_id"]}"}}' in openmetrics.text, "the exemplar of its bucket"
     assert failed.json()["error"]["trace_id"] in {line.get("trace_id") for line in server.log_lines()}
     (request,) = [span for span in spans if attributes(span).get("app.request_id") == "joined"]
     assert request.name == "PUT /inventory/{sku}"
@@ -218,6 +220,8 @@ def test_the_start_survives_a_database_that_is_down(keys_file: Path, tmp_path: P
         ("INVENTORY_POOL_MAXX", "1", "INVENTORY_POOL_MAXX is not a setting; did you mean INVENTORY_POOL_MAX?"),
         ("INVENTORY_POOL_MAX", "many", "INVENTORY_POOL_MAX: Input should be a valid integer"),
         ("INVENTORY_DATABASE_URL", "", "INVENTORY_DATABASE_URL is not set"),
+        ("INVENTORY_DATABASE_URL", "mysql://x", "INVENTORY_DATABASE_URL: must begin with postgresql:// or postgres://"),
+        ("INVENTORY_REDIS_URL", "http://x", "INVENTORY_REDIS_URL: must begin with redis:// or rediss:// or unix://"),
     ],
 )
 def test_a_wrong_setting_stops_the_start_with_one_line_that_names_it(

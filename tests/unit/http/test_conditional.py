@@ -10,15 +10,16 @@ from inventory_api.http.conditional import Conditions, parse_tags
     ("header", "tags"),
     [
         (None, None),
-        ("*", ("*",)),
-        ('"a"', ('"a"',)),
-        ('"a", W/"b" ,"c,d"', ('"a"', 'W/"b"', '"c,d"')),
-        ("a", ()),
-        ("", ()),
+        (["*"], ("*",)),
+        (['"a"'], ('"a"',)),
+        (['"a", W/"b" ,"c,d"'], ('"a"', 'W/"b"', '"c,d"')),
+        (['"a"', '"b"'], ('"a"', '"b"')),
+        (["a"], ()),
+        ([""], ()),
     ],
 )
 def test_headers_are_lists_of_tags_and_what_is_no_tag_matches_nothing(
-    header: str | None, tags: tuple[str, ...] | None
+    header: list[str] | None, tags: tuple[str, ...] | None
 ) -> None:
     assert parse_tags(header) == tags
 
@@ -27,7 +28,7 @@ def test_headers_are_lists_of_tags_and_what_is_no_tag_matches_nothing(
     ("if_match", "passes"), [('"1.2"', True), ("*", True), ('"0", "1.2"', True), ('W/"1.2"', False), ("x", False)]
 )
 def test_if_match_compares_strongly(if_match: str, passes: bool) -> None:
-    conditions = Conditions(if_match=parse_tags(if_match))
+    conditions = Conditions(if_match=parse_tags([if_match]))
     if passes:
         conditions.check('"1.2"')
     else:
@@ -37,7 +38,7 @@ def test_if_match_compares_strongly(if_match: str, passes: bool) -> None:
 
 @pytest.mark.parametrize(("header", "matches"), [('"1.2"', True), ('W/"1.2"', True), ("*", True), ('"0"', False)])
 def test_if_none_match_compares_weakly(header: str, matches: bool) -> None:
-    assert Conditions(if_none_match=parse_tags(header)).matches_none('"1.2"') is matches
+    assert Conditions(if_none_match=parse_tags([header])).matches_none('"1.2"') is matches
 
 
 def test_without_headers_everything_passes() -> None:
