@@ -16,8 +16,9 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+from tests.support.waiting import await_claim
+
 from .cluster import Cluster
-from .waiting import eventually
 
 ATTEMPT_SECONDS = 10
 
@@ -41,7 +42,7 @@ class PortForward:
     def url(self) -> str:
         """Where to connect to; awaits that it accepts."""
         if self._process is None or self._process.poll() is not None:
-            eventually(f"{' '.join(self._command)} accepts", self._start, seconds=60)
+            await_claim(f"{' '.join(self._command)} accepts", self._start, seconds=60)
         return f"http://127.0.0.1:{self._port}"
 
     def stop(self) -> None:
@@ -58,7 +59,7 @@ class PortForward:
             with output.open("wb") as sink:
                 process = subprocess.Popen(self._command, stdout=sink, stderr=subprocess.STDOUT)
             self._process = process
-            eventually(
+            await_claim(
                 "it says its port, or ends", lambda: process.poll() is not None or b"Forwarding" in output.read_bytes()
             )
             said = re.search(rb"Forwarding from 127\.0\.0\.1:(\d+)", output.read_bytes())
@@ -104,7 +105,7 @@ class Client:
         if self.key:
             sent["Authorization"] = f"Bearer {self.key}"
         content = None if body is None else json.dumps(body).encode()
-        return eventually(
+        return await_claim(
             f"{method} {path} is answered", lambda: self._attempt(method, path, content, sent, request_id), seconds=60
         )
 

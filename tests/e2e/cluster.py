@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from .waiting import eventually
+from tests.support.waiting import await_claim
 
 CHART = Path(__file__).parents[2] / "helm" / "inventory-api"
 RELEASE = "inventory-api"
@@ -116,7 +116,7 @@ class Cluster:
 
     def await_job_end(self, condition: str, other_than: str = "") -> str:
         """Await that the migration Job has ended so, and answer its name."""
-        return eventually(f"the migration Job is {condition}", lambda: self._ended_job(condition, other_than))
+        return await_claim(f"the migration Job is {condition}", lambda: self._ended_job(condition, other_than))
 
     def _ended_job(self, condition: str, other_than: str) -> str:
         for job in self.items("jobs", "migration"):
@@ -132,7 +132,7 @@ class Cluster:
         if replicas:
             self.kubectl("rollout", "status", f"statefulset/{RELEASE}-postgresql", "--timeout=120s")
         else:
-            eventually("the database's pod is gone", lambda: not self.items("pods", "postgresql"))
+            await_claim("the database's pod is gone", lambda: not self.items("pods", "postgresql"))
 
     def describe(self) -> str:
         """What someone would look at after a failure."""

@@ -6,8 +6,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from tests.support.waiting import await_claim
+
 from .cluster import RELEASE, Cluster, Manifest, say
-from .waiting import eventually
 
 SCRIPT = Path(__file__).with_name("load_client.py")
 POD = "load"
@@ -31,7 +32,7 @@ def load(cluster: Cluster, image: str, sku: str) -> Iterator[Load]:
         cluster.kubectl("wait", "--for=condition=Ready", f"pod/{POD}", "--timeout=60s")
         yield result
         cluster.kubectl("exec", POD, "--", "/usr/local/bin/python3", "-c", "open('/tmp/stop', 'w').close()")
-        eventually("the load has ended", lambda: _phase(cluster) in {"Succeeded", "Failed"})
+        await_claim("the load has ended", lambda: _phase(cluster) in {"Succeeded", "Failed"})
         printed = json.loads(cluster.kubectl("logs", POD))
         result.sent, result.failures = printed["sent"], printed["failures"]
         say(f"load: {sum(result.sent.values())} requests, {len(result.failures)} lost; {result.sent}")

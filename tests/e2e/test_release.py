@@ -8,11 +8,12 @@ from typing import Any
 
 import pytest
 
+from tests.support.waiting import await_claim
+
 from .client import Client, PortForward
 from .cluster import RELEASE, Cluster, Manifest, is_ready, restarts, say
 from .conftest import ITEM, Installation
 from .load import load
-from .waiting import eventually
 
 KEPT = "kept"
 
@@ -81,7 +82,7 @@ def test_a_request_is_found_in_log_metrics_and_audit(cluster: Cluster, client: C
         lines = [line for line in log_lines(cluster) if line.get("request_id") == patched.request_id]
         return [line for line in lines if line.get("http.route") == "/inventory/{sku}"]
 
-    (line,) = eventually("its access line is logged", logged)
+    (line,) = await_claim("its access line is logged", logged)
     assert line["http.request.method"] == "PATCH"
     assert line["http.response.status_code"] == 200
     assert _count(cluster, "PATCH", "/inventory/{sku}", 200) >= 1
@@ -139,7 +140,7 @@ def test_a_lost_database_takes_the_pod_out_of_the_service_and_back(cluster: Clus
     name = pod["metadata"]["name"]
     before = client.request("GET", f"/inventory/{item}").json
     cluster.scale_database(0)
-    eventually("the API pod has left the Service", lambda: cluster.serving() == set())
+    await_claim("the API pod has left the Service", lambda: cluster.serving() == set())
     say("the API pod has left the Service")
     with PortForward(cluster, f"pod/{name}", 9000) as management:
         assert Client(management).request("GET", "/system/live").status == 200
@@ -147,7 +148,7 @@ def test_a_lost_database_takes_the_pod_out_of_the_service_and_back(cluster: Clus
     assert ready.status == 503
     assert ready.json["checks"]["database"]["status"] == "failed"
     cluster.scale_database(1)
-    eventually("the API pod is back behind the Service", lambda: cluster.serving() == {name})
+    await_claim("the API pod is back behind the Service", lambda: cluster.serving() == {name})
     say("the API pod is back")
     again = api_pod(cluster)
     assert again["metadata"]["uid"] == pod["metadata"]["uid"]
@@ -166,7 +167,7 @@ def test_a_deleted_database_pod_comes_back_with_its_data(cluster: Cluster, clien
         answer = client.request("GET", f"/inventory/{item}")
         return answer.status == 200 and bool(answer.json == before)
 
-    eventually("the item is served again", readable)
+    await_claim("the item is served again", readable)
     assert restarts([api_pod(cluster)]) == restarts([pod])
 
 
@@ -178,7 +179,7 @@ def test_an_upgrade_keeps_credentials_and_data(cluster: Cluster, client: Client,
     cluster.upgrade("replicaCount=2")
     assert {part: cluster.secret(part) for part in parts} == secrets
     assert pods < {pod["metadata"]["uid"] for pod in cluster.items("pods")}
-    eventually("both pods are behind the Service", lambda: settled(cluster, 2))
+    await_claim("both pods are behind the Service", lambda: settled(cluster, 2))
     assert client.request("GET", f"/inventory/{item}").status == 200
 
 
@@ -192,7 +193,7 @@ def test_a_rollout_under_load_loses_no_request(cluster: Cluster, item: str) -> N
 
     with load(cluster, image, item) as result:
         cluster.upgrade("replicaCount=2", "podAnnotations.rollout=again")
-        eventually("the old pods are gone", replaced)
+        await_claim("the old pods are gone", replaced)
     assert result.failures == []
     assert min(result.sent.values()) > 10
     assert len(result.sent) == 4
@@ -216,7 +217,7 @@ def test_a_rollback_returns_to_the_first_revision(cluster: Cluster, client: Clie
     before = client.request("GET", f"/inventory/{item}").json
     say("helm rollback")
     cluster.helm("rollback", RELEASE, "1", "--wait", "--timeout", "3m")
-    eventually("one pod is left", lambda: settled(cluster, 1))
+    await_claim("one pod is left", lambda: settled(cluster, 1))
     cluster.await_job_end("Complete")
     assert cluster.key() == client.key
     assert client.request("GET", f"/inventory/{item}").json == before
@@ -230,7 +231,7 @@ def test_an_uninstall_leaves_the_volume_and_its_secret_and_a_new_install_continu
     say("helm uninstall")
     cluster.helm("uninstall", RELEASE, "--wait", "--timeout", "2m")
     kinds = "all,configmaps,secrets,serviceaccounts,pvc,endpointslices"
-    eventually("the release is gone", lambda: _left(cluster, kinds) == _DOCUMENTED)
+    await_claim("the release is gone", lambda: _left(cluster, kinds) == _DOCUMENTED)
     cluster.install()
     returned = Client(forward, cluster.key())
     assert returned.key != client.key, "a new release has a new API key"
