@@ -15,6 +15,7 @@ from inventory_api.drain import Drain
 from inventory_api.errors import ServiceError
 from inventory_api.http.body_limit import BodyLimitMiddleware
 from inventory_api.http.context import RequestContextMiddleware
+from inventory_api.http.deadline import DeadlineMiddleware
 from inventory_api.http.errors import ErrorHandler
 from inventory_api.http.routing import RouteTable
 from inventory_api.http.system import system_router
@@ -78,6 +79,7 @@ def _create_api(settings: Settings, resources: Resources, gatherer: MetricsGathe
             Middleware(
                 RequestContextMiddleware, metrics=resources.metrics, draining=lambda: drain.draining, counted=True
             ),
+            Middleware(DeadlineMiddleware, seconds=settings.request_deadline),
             Middleware(BodyLimitMiddleware),
         ],
         exception_handlers={ServiceError: handler, RequestValidationError: handler, HTTPException: handler},

@@ -8,6 +8,7 @@ ServiceError
 |-- Forbidden                403 FORBIDDEN                names the missing scope
 |-- NotFound                 404 NOT_FOUND
 |-- MethodNotAllowed         405 METHOD_NOT_ALLOWED       Allow
+|-- RequestTimeout           408 REQUEST_TIMEOUT          Connection: close
 |-- StockBelowReserved       409 STOCK_BELOW_RESERVED
 |-- PreconditionFailed       412 PRECONDITION_FAILED
 |-- PayloadTooLarge          413 PAYLOAD_TOO_LARGE
@@ -18,7 +19,8 @@ ServiceError
 |-- PreconditionRequired     428 PRECONDITION_REQUIRED
 |-- InternalFailure          500 INTERNAL_FAILURE         says nothing of the inside
 |-- DependencyUnavailable    503 DEPENDENCY_UNAVAILABLE   Retry-After
-`-- NotReady                 503 NOT_READY
+|-- NotReady                 503 NOT_READY
+`-- DeadlineExceeded         504 DEADLINE_EXCEEDED
 
 An error is raised once, at the place that knows, and rendered in one place (`http/errors.py`). `message` and
 `details` are for the client: they hold nothing that the client sent, and nothing of the inside.
@@ -100,6 +102,15 @@ class MethodNotAllowed(ServiceError):
         super().__init__(headers={"Allow": ", ".join(sorted(allowed))})
 
 
+class RequestTimeout(ServiceError):
+    """RFC 9110, 15.5.9: the rest of the request may still come, so the connection is closed."""
+
+    type, status, title = "REQUEST_TIMEOUT", 408, "The request did not arrive in time"
+
+    def __init__(self, message: str | None = None) -> None:
+        super().__init__(message, headers={"Connection": "close"})
+
+
 class StockBelowReserved(ServiceError):
     type, status, title = "STOCK_BELOW_RESERVED", 409, "The stock would fall below what is reserved"
 
@@ -148,3 +159,9 @@ class DependencyUnavailable(ServiceError):
 
 class NotReady(ServiceError):
     type, status, title = "NOT_READY", 503, "The service is not ready"
+
+
+class DeadlineExceeded(ServiceError):
+    """Whether the request had an effect is not known; a request with `If-Match` may be sent again without harm."""
+
+    type, status, title = "DEADLINE_EXCEEDED", 504, "The request took too long"

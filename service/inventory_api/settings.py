@@ -46,6 +46,7 @@ class Settings(BaseModel):
     workers: int = Field(default=1, ge=1, le=64)
     pool_max: int = Field(default=8, ge=1, le=1000)
     pool_acquire_timeout: Seconds = 0.25
+    request_deadline: Seconds = 5
     drain_delay: float = Field(default=10, ge=0, le=3600)
     drain_timeout: Seconds = 20
     required_checks: tuple[Literal["database", "schema", "redis"], ...] = ("database", "schema")
@@ -62,6 +63,8 @@ class Settings(BaseModel):
     def _consistent(self) -> Self:
         if self.port == self.management_port:
             raise ValueError("PORT and MANAGEMENT_PORT must differ")
+        if self.drain_timeout < self.request_deadline:
+            raise ValueError("DRAIN_TIMEOUT must be at least REQUEST_DEADLINE, or a drain cuts requests short")
         for name in ("database_url", "database_direct_url", "redis_url"):
             if getattr(self, name) and getattr(self, f"{name}_file"):
                 raise ValueError(f"{name.upper()} and {name.upper()}_FILE are both set; keep one")

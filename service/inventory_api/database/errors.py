@@ -10,7 +10,7 @@ UNAVAILABLE_CODES = ("25006", "55P03", "3D000", "28P01", "28000", "42P01")
 
 
 # What asyncpg raises when a connection cannot be made or used.
-UNUSABLE = (asyncpg.InterfaceError, OSError, TimeoutError)
+UNUSABLE = (asyncpg.InterfaceError, asyncpg.InternalClientError, OSError, TimeoutError)
 
 
 def error_type(error: BaseException) -> str:

@@ -29,7 +29,8 @@ POOL = "main"
 SERVER_SETTINGS = {
     "application_name": "inventory-api",
     "statement_timeout": "3000",
-    "lock_timeout": "1000",
+    # Longer than deadlock_timeout (1 s), so that a deadlock is told as one, and its transaction begun again.
+    "lock_timeout": "2000",
     "idle_in_transaction_session_timeout": "10000",
     "timezone": "UTC",
 }

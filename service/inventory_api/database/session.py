@@ -1,5 +1,6 @@
 """A unit of work on the database: borrows a connection at its first statement and gives it back at its end."""
 
+import asyncio
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
@@ -18,6 +19,10 @@ if TYPE_CHECKING:
     from inventory_api.database.pool import Database
 
 T = TypeVar("T")
+
+
+class LostBeforeFirstStatement(DependencyUnavailable):
+    """The connection was gone before anything was sent on it, so nothing can have happened."""
 
 
 class Session:
@@ -55,10 +60,13 @@ class Session:
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[None]:
-        """BEGIN ... COMMIT, or ROLLBACK under any exception. READ COMMITTED: the statements lock what they change."""
+        """BEGIN ... COMMIT, or ROLLBACK under any exception. READ COMMITTED: the statements lock what they change.
+
+        The request's deadline ends before COMMIT, whose outcome would else be unknown; `command_timeout` bounds it.
+        """
         connection = await self._borrowed()
         transaction = connection.transaction()
-        await _guarded(transaction.start)
+        await self._begin(transaction)
         try:
             yield
         except BaseException:
@@ -66,7 +74,19 @@ class Session:
             with suppress(*UNUSABLE):
                 await transaction.rollback()
             raise
-        await _guarded(transaction.commit)
+        if (context := request_context.current()) is not None:
+            context.end_deadline()
+        await _guarded(connection, transaction.commit)
+
+    async def _begin(self, transaction: asyncpg.transaction.Transaction) -> None:
+        try:
+            await _guarded(self._connection, transaction.start)
+        except DependencyUnavailable as error:
+            # Nothing was sent on it yet: whoever wants may begin again, on another connection.
+            if self._connection is not None:
+                self._connection.terminate()
+            await self.__aexit__(None, None, None)
+            raise LostBeforeFirstStatement(error.message) from error
 
     async def _borrowed(self) -> asyncpg.pool.PoolConnectionProxy:
         if self._connection is None:
@@ -82,7 +102,7 @@ class Session:
             statement.name, kind=trace.SpanKind.CLIENT, attributes=_attributes(statement)
         ):
             try:
-                return await _guarded(lambda: call(connection))
+                return await _guarded(connection, lambda: call(connection))
             except BaseException as error:
                 failure = error_type(error.__cause__ or error)
                 raise
@@ -94,10 +114,20 @@ class Session:
                     context.database_seconds += elapsed
 
 
-async def _guarded(call: Callable[[], Awaitable[T]]) -> T:
-    """Raise `DependencyUnavailable` for a database that is not there; any other error as it is."""
+async def _guarded(connection: asyncpg.pool.PoolConnectionProxy | None, call: Callable[[], Awaitable[T]]) -> T:
+    """Raise `DependencyUnavailable` for a database that is not there; any other error as it is.
+
+    A connection whose statement was left in the middle is closed: to cancel the statement politely would take another
+    connection and another wait, for a server that may not answer at all. The server rolls back what was open.
+    """
     try:
         return await call()
+    except (TimeoutError, asyncio.CancelledError) as error:
+        if connection is not None:
+            connection.terminate()
+        if isinstance(error, TimeoutError):
+            raise DependencyUnavailable("The database did not answer in time.") from error
+        raise
     except (asyncpg.PostgresError, *UNUSABLE) as error:
         if is_unavailable(error):
             raise DependencyUnavailable("The database is not available.") from error

@@ -7,12 +7,12 @@ from inventory_api.http.errors import PROBLEM_JSON
 from inventory_api.http.schemas import ErrorBody, ProblemBody
 
 # What every route with a key, a path and a database can answer.
-COMMON_STATUSES = (401, 403, 422, 500, 503)
+COMMON_STATUSES = (401, 403, 422, 500, 503, 504)
 
 
 def error_types(status: int, base: type[ServiceError] = ServiceError) -> list[str]:
-    """The `type`s of the registry with this status."""
-    own = [base.type] if getattr(base, "status", None) == status else []
+    """The `type`s of the registry with this status; a subclass without one of its own is no other to a client."""
+    own = [base.type] if "type" in vars(base) and base.status == status else []
     return [*own, *(found for error in base.__subclasses__() for found in error_types(status, error))]
 
 

@@ -37,7 +37,10 @@ async def get_item(sku: SkuPath, session: BorrowedSession, conditions: RequestCo
 @router.put(
     "/{sku}",
     response_model=ItemView,
-    responses={201: {"model": ItemView, "description": "Created."}, **error_responses(400, 409, 412, 413, 415, 428)},
+    responses={
+        201: {"model": ItemView, "description": "Created."},
+        **error_responses(400, 408, 409, 412, 413, 415, 428),
+    },
 )
 @requires("inventory:write")
 async def put_item(
@@ -53,7 +56,7 @@ async def put_item(
     return json_response(ItemView.of(item), status=201 if created else 200, headers=headers)
 
 
-@router.patch("/{sku}", response_model=ItemView, responses=error_responses(400, 404, 409, 412, 413, 415, 428))
+@router.patch("/{sku}", response_model=ItemView, responses=error_responses(400, 404, 408, 409, 412, 413, 415, 428))
 @accepts(JSON_MEDIA_TYPE, MERGE_PATCH)
 @requires("inventory:write")
 async def patch_item(

@@ -8,6 +8,7 @@ from uuid import UUID
 from inventory_api import audit
 from inventory_api.audit import Provenance
 from inventory_api.database.session import Session
+from inventory_api.database.transaction import in_transaction
 from inventory_api.errors import Detail, NotFound, PreconditionRequired, StockBelowReserved
 from inventory_api.http.conditional import Conditions
 from inventory_api.inventory import queries
@@ -29,6 +30,7 @@ async def get_item(session: Session, sku: str) -> Item:
     return _found(await queries.get_item(session, sku))
 
 
+@in_transaction
 async def put_item(
     session: Session, sku: str, fields: Mapping[str, Any], conditions: Conditions, provenance: Provenance
 ) -> tuple[Item, bool]:
@@ -39,20 +41,20 @@ async def put_item(
         PreconditionFailed: the item is not in the state that the request requires.
         UnknownLocation, StockBelowReserved: as the names say.
     """
-    async with session.transaction():
-        item = await queries.lock_item(session, sku)
-        if item is None:
-            conditions.check_absent()
-            if await queries.insert_item(session, sku, fields):
-                return await _created(session, sku, fields, provenance), True
-            # Another request created it in between, and has committed.
-            item = _found(await queries.lock_item(session, sku))
-        conditions.check(item.etag)
-        if not conditions.has_if_match:
-            raise PreconditionRequired("To replace an item that exists, send its ETag as If-Match.")
-        return await _change(session, item, fields, "replace", provenance), False
+    item = await queries.lock_item(session, sku)
+    if item is None:
+        conditions.check_absent()
+        if await queries.insert_item(session, sku, fields):
+            return await _created(session, sku, fields, provenance), True
+        # Another request created it in between, and has committed.
+        item = _found(await queries.lock_item(session, sku))
+    conditions.check(item.etag)
+    if not conditions.has_if_match:
+        raise PreconditionRequired("To replace an item that exists, send its ETag as If-Match.")
+    return await _change(session, item, fields, "replace", provenance), False
 
 
+@in_transaction
 async def patch_item(
     session: Session,
     sku: str,
@@ -70,15 +72,14 @@ async def patch_item(
         PreconditionFailed: the item is not in the state that the request requires.
         UnknownLocation, StockBelowReserved, ValidationFailure: as the names say.
     """
-    async with session.transaction():
-        item = _found(await queries.lock_item(session, sku))
-        conditions.check(item.etag)
-        if "quantity" in changes and not conditions.has_if_match:
-            raise PreconditionRequired("To set the quantity, send the item's ETag as If-Match.")
-        fields = {**item.fields(), **changes}
-        if merge and "attributes" in changes:
-            fields["attributes"] = merge_patch(item.attributes, changes["attributes"])
-        return await _change(session, item, fields, "patch", provenance)
+    item = _found(await queries.lock_item(session, sku))
+    conditions.check(item.etag)
+    if "quantity" in changes and not conditions.has_if_match:
+        raise PreconditionRequired("To set the quantity, send the item's ETag as If-Match.")
+    fields = {**item.fields(), **changes}
+    if merge and "attributes" in changes:
+        fields["attributes"] = merge_patch(item.attributes, changes["attributes"])
+    return await _change(session, item, fields, "patch", provenance)
 
 
 async def audit_page(session: Session, sku: str, after: tuple[datetime, UUID] | None, limit: int) -> list[audit.Entry]:

@@ -1,5 +1,6 @@
 """What is known of the request that is being answered; logs, errors and timings read it."""
 
+import asyncio
 import time
 from contextvars import ContextVar, Token
 from dataclasses import dataclass, field
@@ -16,10 +17,16 @@ class RequestContext:
     error_type: str | None = None
     database_seconds: float = 0.0
     pool_wait_seconds: float = 0.0
+    deadline: asyncio.Timeout | None = None
     started: float = field(default_factory=time.perf_counter)
 
     def elapsed_seconds(self) -> float:
         return time.perf_counter() - self.started
+
+    def end_deadline(self) -> None:
+        """From here on the request is finished, however long it takes: a COMMIT, or what follows the response."""
+        if self.deadline is not None and not self.deadline.expired():
+            self.deadline.reschedule(None)
 
 
 _current: ContextVar[RequestContext | None] = ContextVar("request_context", default=None)

@@ -1,0 +1,103 @@
+"""Transactions are begun again where that can help, and only there."""
+
+import asyncio
+
+import asyncpg
+import pytest
+from opentelemetry import trace
+
+from inventory_api.database.pool import Database
+from inventory_api.database.session import Session
+from inventory_api.database.statement import Statement
+from inventory_api.database.transaction import RETRIES, in_transaction
+from inventory_api.errors import DependencyUnavailable
+from inventory_api.telemetry.metrics import Metrics
+
+LOCK = Statement("test.lock", "SELECT 1 FROM location WHERE code = $1 FOR UPDATE")
+FAIL = Statement("test.fail", "SELECT 1/0")
+
+
+@pytest.fixture
+async def database(database_url: str) -> Database:
+    tracer = trace.NoOpTracerProvider().get_tracer("test")
+    made = Database(lambda: database_url, size=4, acquire_timeout=1, metrics=Metrics(), tracer=tracer)
+    await made.open()
+    connection = await asyncpg.connect(database_url)
+    await connection.execute("INSERT INTO location (code, name) VALUES ('EAST', 'East')")
+    await connection.close()
+    return made
+
+
+async def test_two_that_deadlock_both_succeed(database: Database) -> None:
+    """Each holds what the other wants; PostgreSQL ends one, which begins again."""
+    both_hold = asyncio.Barrier(2)
+    begun: list[str] = []
+
+    @in_transaction
+    async def lock(session: Session, first: str, second: str) -> None:
+        begun.append(first)
+        await session.fetch(LOCK, first)
+        if len(begun) <= 2:
+            await both_hold.wait()
+        await session.fetch(LOCK, second)
+
+    async def one(first: str, second: str) -> None:
+        async with database.session() as session:
+            await lock(session, first, second)
+
+    await asyncio.gather(one("MAIN", "EAST"), one("EAST", "MAIN"))
+    assert len(begun) == 3
+    await database.close()
+
+
+async def test_a_collision_that_does_not_end_is_a_503_after_the_last_try(database: Database) -> None:
+    tries: list[int] = []
+
+    @in_transaction
+    async def collide(_: Session) -> None:
+        tries.append(1)
+        raise asyncpg.SerializationError("again")
+
+    async with database.session() as session:
+        with pytest.raises(DependencyUnavailable):
+            await collide(session)
+    assert len(tries) == RETRIES + 1
+    await database.close()
+
+
+async def test_any_other_error_is_raised_at_once(database: Database) -> None:
+    tries: list[int] = []
+
+    @in_transaction
+    async def fail(session: Session) -> None:
+        tries.append(1)
+        await session.fetch(FAIL)
+
+    async with database.session() as session:
+        with pytest.raises(asyncpg.DivisionByZeroError):
+            await fail(session)
+    assert tries == [1]
+    await database.close()
+
+
+async def test_a_connection_that_was_lost_while_idle_costs_nobody_an_error(
+    database: Database, database_url: str
+) -> None:
+    """The server ends every session of the pool, as a restart does."""
+
+    @in_transaction
+    async def lock(session: Session) -> None:
+        await session.fetch(LOCK, "MAIN")
+
+    async def one() -> None:
+        async with database.session() as session:
+            await lock(session)
+
+    await one()
+    administrator = await asyncpg.connect(database_url)
+    await administrator.execute(
+        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'inventory-api'"
+    )
+    await administrator.close()
+    await asyncio.gather(*(one() for _ in range(4)))
+    await database.close()
