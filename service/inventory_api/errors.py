@@ -17,6 +17,7 @@ ServiceError
 |   |-- EmptyPatch           422 EMPTY_PATCH
 |   `-- UnknownLocation      422 UNKNOWN_LOCATION
 |-- PreconditionRequired     428 PRECONDITION_REQUIRED
+|-- HeadersTooLarge          431 HEADERS_TOO_LARGE
 |-- InternalFailure          500 INTERNAL_FAILURE         says nothing of the inside
 |-- DependencyUnavailable    503 DEPENDENCY_UNAVAILABLE   Retry-After
 |-- NotReady                 503 NOT_READY
@@ -121,6 +122,10 @@ class PreconditionFailed(ServiceError):
 
 class PayloadTooLarge(ServiceError):
     type, status, title = "PAYLOAD_TOO_LARGE", 413, "The body is too large"
+
+
+class HeadersTooLarge(ServiceError):
+    type, status, title = "HEADERS_TOO_LARGE", 431, "The headers are too large"
 
 
 class UnsupportedMediaType(ServiceError):

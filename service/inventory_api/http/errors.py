@@ -59,31 +59,39 @@ def report(error: ServiceError, cause: Exception, metrics: Metrics) -> None:
 def render(
     error: ServiceError, request_headers: Mapping[str, str], *, extra: Mapping[str, Any] | None = None
 ) -> Response:
-    """The response. As `application/problem+json` where the request prefers it; `extra` stands beside the error."""
+    """The response. As `application/problem+json` where the request asks for it; `extra` stands beside the error."""
     context = request_context.current()
-    common = {
-        "request_id": context.request_id if context else None,
-        "trace_id": context.trace_id if context else None,
-        "details": [_view(detail) for detail in error.details] if error.details else None,
-    }
+    request_id, trace_id = (context.request_id, context.trace_id) if context else (None, None)
     headers = dict(error.headers)
     if error.retry_after_seconds is not None:
         headers.setdefault("Retry-After", str(error.retry_after_seconds))
     if PROBLEM_JSON in request_headers.get("accept", ""):
-        body: dict[str, Any] = {
-            "type": PROBLEM_TYPE + error.type,
-            "title": error.title,
-            "status": error.status,
-            "detail": error.message,
-            "instance": f"urn:inventory-api:request:{common['request_id']}",
-            **common,
-        }
-        media_type = PROBLEM_JSON
+        body, media_type = _problem(error, request_id, trace_id), PROBLEM_JSON
     else:
-        body = {"error": {"type": error.type, "message": error.message, **common}}
-        media_type = "application/json"
+        body, media_type = error_body(error, request_id, trace_id), "application/json"
     content = json.dumps({**body, **(extra or {})}, ensure_ascii=False).encode()
     return Response(content, error.status, headers, media_type)
+
+
+def error_body(error: ServiceError, request_id: str | None, trace_id: str | None) -> dict[str, Any]:
+    """The one shape."""
+    return {"error": {"type": error.type, "message": error.message, **_common(error, request_id, trace_id)}}
+
+
+def _problem(error: ServiceError, request_id: str | None, trace_id: str | None) -> dict[str, Any]:
+    return {
+        "type": PROBLEM_TYPE + error.type,
+        "title": error.title,
+        "status": error.status,
+        "detail": error.message,
+        "instance": f"urn:inventory-api:request:{request_id}",
+        **_common(error, request_id, trace_id),
+    }
+
+
+def _common(error: ServiceError, request_id: str | None, trace_id: str | None) -> dict[str, Any]:
+    details = [_view(detail) for detail in error.details] if error.details else None
+    return {"request_id": request_id, "trace_id": trace_id, "details": details}
 
 
 class ErrorHandler:

@@ -1,40 +1,145 @@
-"""uvicorn's HTTP protocol with the error contract for what is no HTTP at all."""
+"""uvicorn's HTTP protocol, hardened: bounds on headers and on every wait, and the error contract for what is no HTTP.
 
+uvicorn with httptools takes headers of any size, and waits for ever for their end, for the rest of a body that nobody
+reads any more, and for a client that sends an empty line. Here each of these has an end.
+"""
+
+import asyncio
 import json
 import logging
+from typing import Any
 
+import httptools
 from uuid_utils.compat import uuid7
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
-from inventory_api.errors import BadRequest
+from inventory_api.errors import BadRequest, HeadersTooLarge, RequestTimeout, ServiceError
+from inventory_api.http.errors import error_body
 
 logger = logging.getLogger(__name__)
 
 
 class HttpProtocol(HttpToolsProtocol):
-    """Answers a request that cannot be parsed in the one error shape, with a request id of its own."""
+    """One connection. A refusal is answered in the one error shape, with a request id of its own."""
 
-    def send_400_response(self, msg: str) -> None:
-        error = BadRequest()
+    max_header_bytes = 32_768
+    # From the first byte of a request to the end of its headers; also for a connection that sends nothing at all.
+    header_seconds = 10.0
+    # For what a client still sends after its answer: the rest of a body, or more of what was refused.
+    linger_seconds = 2.0
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._in_headers = False
+        self._in_body = False
+        self._message_number = 0
+        self._header_bytes = 0
+        self._refused = False
+        self._timer: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        super().connection_made(transport)
+        self._arm(self.header_seconds, self.transport.close)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._disarm()
+        super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        if self._refused:
+            return
+        self._unset_keepalive_if_required()
+        message = self._message_number if self._in_headers else None
+        try:
+            self.parser.feed_data(data)
+        except httptools.HttpParserError:
+            self._refuse(BadRequest())
+        except httptools.HttpParserUpgrade:
+            logger.debug("an upgrade was asked for, and is not supported")
+        if self._in_headers and self._message_number == message:
+            # Nothing but headers, and still no end of them: the parser keeps them all.
+            self._header_bytes += len(data)
+            self._check_header_bytes()
+        elif self._is_idle() and self._timer is None:
+            self._arm(self.header_seconds, self.transport.close)
+
+    def on_message_begin(self) -> None:
+        super().on_message_begin()
+        self._message_number += 1
+        self._header_bytes = 0
+        self._in_headers = self._in_body = True
+        self._arm(self.header_seconds, lambda: self._refuse(RequestTimeout("The headers did not arrive in time.")))
+
+    def on_headers_complete(self) -> None:
+        self._in_headers = False
+        self._disarm()
+        self._header_bytes = len(self.url) + sum(len(name) + len(value) + 4 for name, value in self.headers)
+        self._check_header_bytes()
+        if not self._refused:
+            super().on_headers_complete()
+
+    def on_body(self, body: bytes) -> None:
+        if not self._refused:
+            super().on_body(body)
+
+    def on_message_complete(self) -> None:
+        self._in_body = False
+        if self._refused:
+            return
+        super().on_message_complete()
+        if self._is_idle():
+            self._arm(self.timeout_keep_alive, self.transport.close)
+
+    def on_response_complete(self) -> None:
+        super().on_response_complete()
+        if self._in_body and not self._in_headers and self._is_idle():
+            # Nobody reads the rest of this body; a client that drips it would hold the connection for ever.
+            self._arm(self.linger_seconds, self.transport.close)
+
+    def _check_header_bytes(self) -> None:
+        if self._header_bytes > self.max_header_bytes:
+            self._refuse(HeadersTooLarge(f"The headers may be at most {self.max_header_bytes} bytes."))
+
+    def _is_idle(self) -> bool:
+        return not self._in_headers and not self._is_answering()
+
+    def _is_answering(self) -> bool:
+        cycle: Any = self.cycle  # None before the first request, whatever its annotation says
+        return cycle is not None and not cycle.response_complete
+
+    def _refuse(self, error: ServiceError) -> None:
+        """Answer and close; what still comes is thrown away for a while, or the client would see a reset instead."""
+        if self._refused or self.transport.is_closing():
+            return
+        self._refused = True
+        self._in_headers = False
+        if self._is_answering():
+            # Another request is being answered: that answer is the last one.
+            self.cycle.keep_alive = False
+            return
         request_id = str(uuid7())
-        body = json.dumps(
-            {
-                "error": {
-                    "type": error.type,
-                    "message": error.message,
-                    "request_id": request_id,
-                    "trace_id": None,
-                    "details": None,
-                }
-            }
-        ).encode()
         client = self.client[0] if self.client else None
-        logger.info("%s: %s", error.type, msg, extra={"request_id": request_id, "client.address": client})
-        head = (
-            b"content-type: application/json\r\n"
-            b"content-length: %d\r\n"
-            b"x-request-id: %s\r\n"
-            b"connection: close\r\n\r\n" % (len(body), request_id.encode())
-        )
-        self.transport.write(STATUS_LINE[error.status] + head + body)
-        self.transport.close()
+        fields = {"request_id": request_id, "client.address": client, "error.type": error.type}
+        logger.info("refused: %s", error.message, extra={**fields, "http.response.status_code": error.status})
+        self.transport.write(_response(error, request_id))
+        if self.transport.can_write_eof():
+            self.transport.write_eof()
+        self._arm(self.linger_seconds, self.transport.close)
+
+    def _arm(self, seconds: float, action: Any) -> None:
+        self._disarm()
+        self._timer = self.loop.call_later(seconds, action)
+
+    def _disarm(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+
+def _response(error: ServiceError, request_id: str) -> bytes:
+    body = json.dumps(error_body(error, request_id, None)).encode()
+    head = b"content-type: application/json\r\ncontent-length: %d\r\nx-request-id: %s\r\nconnection: close\r\n\r\n" % (
+        len(body),
+        request_id.encode(),
+    )
+    return STATUS_LINE[error.status] + head + body

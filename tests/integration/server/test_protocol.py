@@ -1,0 +1,152 @@
+"""The protocol on real sockets, with short times."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+import uvicorn
+
+from inventory_api.server.protocol import HttpProtocol
+
+REQUEST = b"GET / HTTP/1.1\r\nHost: x\r\n\r\n"
+
+
+class HastyProtocol(HttpProtocol):
+    """As in production, but sooner."""
+
+    header_seconds = 0.4
+    linger_seconds = 0.4
+
+
+@pytest.fixture
+async def port() -> AsyncIterator[int]:
+    """An application that answers 200 without reading, or echoes the length of the body."""
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        length = 0
+        if scope["path"] == "/read":
+            more = True
+            while more:
+                message = await receive()
+                length += len(message.get("body", b""))
+                more = message.get("more_body", False)
+        elif scope["path"] == "/slow":
+            await receive()
+            await slow.wait()
+        body = str(length).encode()
+        headers = [(b"content-length", str(len(body)).encode())]
+        await send({"type": "http.response.start", "status": 200, "headers": headers})
+        await send({"type": "http.response.body", "body": body})
+
+    slow = asyncio.Event()
+    config = uvicorn.Config(app, http=HastyProtocol, lifespan="off", log_config=None, timeout_keep_alive=1, ws="none")
+    config.load()
+    state = uvicorn.server.ServerState()
+    loop = asyncio.get_running_loop()
+
+    def create() -> asyncio.Protocol:
+        return HastyProtocol(config=config, server_state=state, app_state={})
+
+    server = await loop.create_server(create, "127.0.0.1", 0)
+    loop.call_later(0.3, slow.set)
+    yield server.sockets[0].getsockname()[1]
+    server.close()
+    for connection in list(state.connections):
+        connection.transport.abort()
+    await asyncio.gather(*state.tasks, return_exceptions=True)
+
+
+async def _exchange(port: int, *parts: bytes, then_wait: bool = True) -> bytes:
+    """Send the parts, then read until the server closes, which it must."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    try:
+        for part in parts:
+            writer.write(part)
+            await writer.drain()
+        async with asyncio.timeout(10):
+            return await reader.read() if then_wait else b""
+    finally:
+        writer.close()
+
+
+def _refusal(answer: bytes) -> tuple[int, str]:
+    head, _, body = answer.partition(b"\r\n\r\n")
+    error = json.loads(body)["error"]
+    assert error["request_id"].encode() in head
+    assert b"connection: close" in head
+    return int(head.split()[1]), error["type"]
+
+
+async def test_a_connection_that_sends_nothing_is_closed(port: int) -> None:
+    assert await _exchange(port) == b""
+
+
+async def test_headers_that_do_not_end_in_time_are_a_408(port: int) -> None:
+    assert _refusal(await _exchange(port, b"GET / HTTP/1.1\r\nHost: x\r\n")) == (408, "REQUEST_TIMEOUT")
+
+
+async def test_headers_that_drip_do_not_gain_time(port: int) -> None:
+    """Each byte is progress, and the time is counted from the first."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    reading = asyncio.create_task(reader.read())
+    writer.write(b"GET / HTTP/1.1\r\nX-Drip: ")
+    while not reading.done():
+        writer.write(b"x")
+        await asyncio.wait({reading}, timeout=0.05)
+    writer.close()
+    assert _refusal(await reading) == (408, "REQUEST_TIMEOUT")
+
+
+@pytest.mark.parametrize(
+    "parts",
+    [
+        (b"GET / HTTP/1.1\r\nX-Large: " + b"x" * 40_000 + b"\r\n\r\n",),
+        (b"GET / HTTP/1.1\r\n", *[b"X-Many: x\r\n" * 1_000] * 8, b"\r\n"),
+        (b"GET /" + b"x" * 40_000 + b" HTTP/1.1\r\n\r\n",),
+        (b"GET / HTTP/1.1\r\nX-Endless: ", *[b"x" * 65_536] * 1_000),
+    ],
+    ids=["one", "many", "url", "64 MiB"],
+)
+async def test_headers_over_32_kib_are_a_431_that_the_client_can_read(port: int, parts: tuple[bytes, ...]) -> None:
+    assert _refusal(await _exchange(port, *parts)) == (431, "HEADERS_TOO_LARGE")
+
+
+async def test_headers_just_under_the_bound_pass(port: int) -> None:
+    large = b"GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\nX-Large: " + b"x" * 32_000 + b"\r\n\r\n"
+    assert (await _exchange(port, large)).startswith(b"HTTP/1.1 200")
+
+
+async def test_a_large_body_before_the_next_request_is_not_taken_for_its_headers(port: int) -> None:
+    body = b"x" * 200_000
+    first = b"POST /read HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n" % len(body) + body
+    second = [b"GET / HTTP/1.1\r\n", b"Host: x\r\n", b"Connection: close\r\n\r\n"]
+    answer = await _exchange(port, first + second[0], *second[1:])
+    assert answer.count(b"HTTP/1.1 200") == 2
+    assert b"200000" in answer
+
+
+async def test_the_rest_of_a_body_that_was_answered_already_is_not_waited_for_longer_than_a_while(port: int) -> None:
+    answer = await _exchange(port, b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 1000000\r\n\r\n", b"x" * 1000)
+    assert answer.startswith(b"HTTP/1.1 200")
+
+
+async def test_a_body_that_was_not_read_does_not_spoil_the_next_request(port: int) -> None:
+    body = b"x" * 100_000
+    unread = b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n" % len(body) + body
+    last = b"GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
+    assert (await _exchange(port, unread, last)).count(b"HTTP/1.1 200") == 2
+
+
+@pytest.mark.parametrize("stray", [b"", b"\r\n"])
+async def test_a_kept_connection_that_stays_idle_is_closed_also_after_a_stray_empty_line(
+    port: int, stray: bytes
+) -> None:
+    assert (await _exchange(port, REQUEST, stray)).count(b"HTTP/1.1 200") == 1
+
+
+async def test_garbage_behind_a_request_does_not_cut_its_answer(port: int) -> None:
+    answer = await _exchange(port, b"GET /slow HTTP/1.1\r\nHost: x\r\n\r\n", b"\x00garbage\r\n\r\n")
+    assert answer.startswith(b"HTTP/1.1 200")
+    assert answer.count(b"HTTP/1.1") == 1
