@@ -1,7 +1,8 @@
 """Wires the service together: the only place that knows all of its parts."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from typing import Any, cast
 
 from fastapi import FastAPI
 from fastapi.exceptions import RequestValidationError
@@ -9,6 +10,7 @@ from opentelemetry.instrumentation.fastapi import FastAPIInstrumentor
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.types import Receive, Scope, Send
+from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
 from inventory_api import __version__
 from inventory_api.drain import Drain
@@ -25,8 +27,8 @@ from inventory_api.server.management import create_management
 from inventory_api.server.metrics_gathering import MetricsGatherer
 from inventory_api.server.slot import Slot
 from inventory_api.settings import Settings
+from inventory_api.telemetry import event_loop, tracing
 from inventory_api.telemetry import logging as json_logging
-from inventory_api.telemetry import tracing
 from inventory_api.telemetry.metrics import Metrics
 
 NOT_TRACED = r"^[a-z]+://[^/]+/system/"
@@ -35,15 +37,21 @@ NOT_TRACED = r"^[a-z]+://[^/]+/system/"
 class Application:
     """What the server runs: the port that a connection came in by decides which application answers."""
 
-    def __init__(self, api: FastAPI, management: FastAPI, management_port: int, drain: Drain) -> None:
+    def __init__(
+        self, api: FastAPI, management: FastAPI, management_port: int, drain: Drain, trusted_proxies: Sequence[str]
+    ) -> None:
         self.api = api
         self.management = management
         self.drain = drain
+        # uvicorn types its own applications more narrowly than Starlette does.
+        self._answering_api: Any = (
+            ProxyHeadersMiddleware(cast("Any", api), list(trusted_proxies)) if trusted_proxies else api
+        )
         self._management_port = management_port
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         by_management = scope["type"] == "http" and (scope.get("server") or ("", 0))[1] == self._management_port
-        await (self.management if by_management else self.api)(scope, receive, send)
+        await (self.management if by_management else self._answering_api)(scope, receive, send)
 
 
 def create_app(settings: Settings, slot: Slot | None = None) -> Application:
@@ -56,13 +64,13 @@ def create_app(settings: Settings, slot: Slot | None = None) -> Application:
     gatherer = MetricsGatherer(metrics, slot or Slot())
     api = _create_api(settings, resources, gatherer, drain)
     management = create_management(settings, resources, gatherer, drain)
-    return Application(api, management, settings.management_port, drain)
+    return Application(api, management, settings.management_port, drain, settings.trusted_proxies)
 
 
 def _create_api(settings: Settings, resources: Resources, gatherer: MetricsGatherer, drain: Drain) -> FastAPI:
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
-        async with resources.opened(), gatherer.opened():
+        async with resources.opened(), gatherer.opened(), event_loop.watched(resources.metrics):
             yield
 
     handler = ErrorHandler(resources.metrics)

@@ -1,6 +1,7 @@
 """One frozen Settings, read once from `INVENTORY_*` (docs/settings.md) and passed down as values."""
 
 import difflib
+import ipaddress
 import os
 import re
 from collections.abc import Mapping
@@ -50,14 +51,22 @@ class Settings(BaseModel):
     drain_delay: float = Field(default=10, ge=0, le=3600)
     drain_timeout: Seconds = 20
     required_checks: tuple[Literal["database", "schema", "redis"], ...] = ("database", "schema")
+    trusted_proxies: tuple[str, ...] = ()
     docs: bool = False
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     commit: str = "unknown"
 
-    @field_validator("required_checks", mode="before")
+    @field_validator("required_checks", "trusted_proxies", mode="before")
     @classmethod
     def _split(cls, value: object) -> object:
         return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
+
+    @field_validator("trusted_proxies")
+    @classmethod
+    def _networks(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for network in value:
+            ipaddress.ip_network(network)
+        return value
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:

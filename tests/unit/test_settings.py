@@ -22,6 +22,8 @@ def test_defaults_are_those_of_the_contract() -> None:
         ("INVENTORY_WORKERS", "0", "INVENTORY_WORKERS: Input should be greater than or equal to 1"),
         ("INVENTORY_PORT", "9000", "the settings: PORT and MANAGEMENT_PORT must differ"),
         ("INVENTORY_REQUIRED_CHECKS", "database,tea", "INVENTORY_REQUIRED_CHECKS: Input should be"),
+        ("INVENTORY_TRUSTED_PROXIES", "10.0.0.0/8,nonsense", "INVENTORY_TRUSTED_PROXIES: 'nonsense' does not appear"),
+        ("INVENTORY_DRAIN_TIMEOUT", "4", "the settings: DRAIN_TIMEOUT must be at least REQUEST_DEADLINE"),
         ("INVENTORY_LOG_LEVEL", "loud", "INVENTORY_LOG_LEVEL: Input should be"),
     ],
 )

@@ -6,7 +6,8 @@ import asyncpg
 # intervention (a time-out of the server's included), a standby that takes no writes, lock_not_available, a database,
 # role or table that is not there yet.
 UNAVAILABLE_CLASSES = ("08", "53", "57")
-UNAVAILABLE_CODES = ("25006", "55P03", "3D000", "28P01", "28000", "42P01")
+READ_ONLY = "25006"
+UNAVAILABLE_CODES = (READ_ONLY, "55P03", "3D000", "28P01", "28000", "42P01")
 
 
 # What asyncpg raises when a connection cannot be made or used.
@@ -28,3 +29,8 @@ def is_unavailable(error: BaseException) -> bool:
         state = str(error.sqlstate or "08")
         return state[:2] in UNAVAILABLE_CLASSES or state in UNAVAILABLE_CODES
     return isinstance(error, UNUSABLE)
+
+
+def is_read_only(error: BaseException) -> bool:
+    """Whether the server takes no writes: after a failover, one that was the primary when the connection was made."""
+    return isinstance(error, asyncpg.PostgresError) and error.sqlstate == READ_ONLY

@@ -117,6 +117,12 @@ class Database:
             self._used -= 1
             self._places.release()
 
+    async def expire(self) -> None:
+        """Make every connection anew at its next use: those that there are lead to a server that takes no writes."""
+        logger.warning("the database is read-only; all connections are made anew")
+        if self._pool is not None:
+            await self._pool.expire_connections()
+
     async def _take_place(self) -> None:
         with self.metrics.connections_pending.labels(pool=POOL).track_inprogress():
             try:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Self, TypeVar
 import asyncpg
 from opentelemetry import trace
 
-from inventory_api.database.errors import UNUSABLE, error_type, is_unavailable
+from inventory_api.database.errors import UNUSABLE, error_type, is_read_only, is_unavailable
 from inventory_api.database.statement import Statement
 from inventory_api.errors import DependencyUnavailable
 from inventory_api.telemetry import request_context
@@ -76,11 +76,11 @@ class Session:
             raise
         if (context := request_context.current()) is not None:
             context.end_deadline()
-        await _guarded(connection, transaction.commit)
+        await self._guarded(connection, transaction.commit)
 
     async def _begin(self, transaction: asyncpg.transaction.Transaction) -> None:
         try:
-            await _guarded(self._connection, transaction.start)
+            await self._guarded(self._connection, transaction.start)
         except DependencyUnavailable as error:
             # Nothing was sent on it yet: whoever wants may begin again, on another connection.
             if self._connection is not None:
@@ -102,7 +102,7 @@ class Session:
             statement.name, kind=trace.SpanKind.CLIENT, attributes=_attributes(statement)
         ):
             try:
-                return await _guarded(connection, lambda: call(connection))
+                return await self._guarded(connection, lambda: call(connection))
             except BaseException as error:
                 failure = error_type(error.__cause__ or error)
                 raise
@@ -113,25 +113,28 @@ class Session:
                 if context is not None:
                     context.database_seconds += elapsed
 
+    async def _guarded(
+        self, connection: asyncpg.pool.PoolConnectionProxy | None, call: Callable[[], Awaitable[T]]
+    ) -> T:
+        """Raise `DependencyUnavailable` for a database that is not there; any other error as it is.
 
-async def _guarded(connection: asyncpg.pool.PoolConnectionProxy | None, call: Callable[[], Awaitable[T]]) -> T:
-    """Raise `DependencyUnavailable` for a database that is not there; any other error as it is.
-
-    A connection whose statement was left in the middle is closed: to cancel the statement politely would take another
-    connection and another wait, for a server that may not answer at all. The server rolls back what was open.
-    """
-    try:
-        return await call()
-    except (TimeoutError, asyncio.CancelledError) as error:
-        if connection is not None:
-            connection.terminate()
-        if isinstance(error, TimeoutError):
-            raise DependencyUnavailable("The database did not answer in time.") from error
-        raise
-    except (asyncpg.PostgresError, *UNUSABLE) as error:
-        if is_unavailable(error):
-            raise DependencyUnavailable("The database is not available.") from error
-        raise
+        A connection whose statement was left in the middle is closed: to cancel the statement politely would take
+        another connection and another wait, for a server that may not answer at all. It rolls back what was open.
+        """
+        try:
+            return await call()
+        except (TimeoutError, asyncio.CancelledError) as error:
+            if connection is not None:
+                connection.terminate()
+            if isinstance(error, TimeoutError):
+                raise DependencyUnavailable("The database did not answer in time.") from error
+            raise
+        except (asyncpg.PostgresError, *UNUSABLE) as error:
+            if is_read_only(error):
+                await self._database.expire()
+            if is_unavailable(error):
+                raise DependencyUnavailable("The database is not available.") from error
+            raise
 
 
 def _attributes(statement: Statement) -> dict[str, Any]:

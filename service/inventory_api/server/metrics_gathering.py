@@ -19,7 +19,6 @@ from inventory_api.server.slot import Slot
 from inventory_api.telemetry.metrics import SERVER_WORKER_UP, Metrics
 
 ANSWER_SECONDS = 0.2
-HEARTBEAT_SECONDS = 1.0
 LABEL = "server_worker"
 # When a series began: twice the series for what a restart of the process tells too.
 CREATED = "_created"
@@ -34,13 +33,11 @@ class MetricsGatherer:
 
     @asynccontextmanager
     async def opened(self) -> AsyncIterator[None]:
-        """Answer the siblings, and beat, until left."""
-        heartbeat = asyncio.create_task(self._beat(), name="heartbeat")
+        """Answer the siblings until left."""
         server = await self._listen()
         try:
             yield
         finally:
-            heartbeat.cancel()
             if server is not None:
                 server.close()
 
@@ -78,11 +75,6 @@ class MetricsGatherer:
             writer.write(json.dumps(_dump(self._metrics.registry.collect())).encode())
             await writer.drain()
         writer.close()
-
-    async def _beat(self) -> None:
-        while True:
-            self._metrics.server_worker_heartbeat.set_to_current_time()
-            await asyncio.sleep(HEARTBEAT_SECONDS)
 
 
 class _Gathered:

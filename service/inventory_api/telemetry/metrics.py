@@ -15,6 +15,8 @@ from prometheus_client.metrics import MetricWrapperBase
 REQUEST_BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1, 2.5, 5, 7.5, 10)
 QUERY_BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5)
 
+LAG_BUCKETS = (0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5)
+
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "_OTHER")
 NO_ROUTE = "none"
 LEVELS = ("debug", "info", "warning", "error", "critical")
@@ -89,6 +91,13 @@ SERVER_WORKER_HEARTBEAT = Metric(
     "seconds",
     "When the server worker's event loop last turned, in seconds since 1970.",
 )
+EVENT_LOOP_LAG = Metric(
+    "event_loop_lag_seconds",
+    "histogram",
+    "seconds",
+    "How late the event loop woke a sleeper.",
+    buckets=LAG_BUCKETS,
+)
 LOG_RECORDS = Metric("log_records_total", "counter", "lines", "Log lines written.", {"level": LEVELS})
 API_KEYS_LOADED = Metric(
     "api_keys_last_reload_successful", "gauge", "1", "1 when the keys file was last read without an error, else 0."
@@ -134,9 +143,9 @@ CONNECTION_TIMEOUTS = Metric(
 )
 
 CATALOGUE = (
-    REQUEST_DURATION, ACTIVE_REQUESTS, EXCEPTIONS, BUILD_INFO, SERVER_WORKER_UP, SERVER_WORKER_HEARTBEAT, LOG_RECORDS,
-    API_KEYS_LOADED, HEALTH_CHECK, QUERY_DURATION, CONNECTIONS, CONNECTIONS_MAX, CONNECTIONS_PENDING, CONNECTION_WAIT,
-    CONNECTION_TIMEOUTS,
+    REQUEST_DURATION, ACTIVE_REQUESTS, EXCEPTIONS, BUILD_INFO,
+    SERVER_WORKER_UP, SERVER_WORKER_HEARTBEAT, EVENT_LOOP_LAG, LOG_RECORDS, API_KEYS_LOADED, HEALTH_CHECK,
+    QUERY_DURATION, CONNECTIONS, CONNECTIONS_MAX, CONNECTIONS_PENDING, CONNECTION_WAIT, CONNECTION_TIMEOUTS,
 )  # fmt: skip
 
 
@@ -151,6 +160,7 @@ class Metrics:
         self.exceptions: Counter = EXCEPTIONS.create(self.registry)
         self.build_info: Gauge = BUILD_INFO.create(self.registry)
         self.server_worker_heartbeat: Gauge = SERVER_WORKER_HEARTBEAT.create(self.registry)
+        self.event_loop_lag: Histogram = EVENT_LOOP_LAG.create(self.registry)
         self.log_records: Counter = LOG_RECORDS.create(self.registry)
         self.api_keys_loaded: Gauge = API_KEYS_LOADED.create(self.registry)
         self.health_check: Gauge = HEALTH_CHECK.create(self.registry)

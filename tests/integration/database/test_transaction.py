@@ -5,6 +5,7 @@ import asyncio
 import asyncpg
 import pytest
 from opentelemetry import trace
+from tests.support.service import Service, error_of
 
 from inventory_api.database.pool import Database
 from inventory_api.database.session import Session
@@ -101,3 +102,19 @@ async def test_a_connection_that_was_lost_while_idle_costs_nobody_an_error(
     await administrator.close()
     await asyncio.gather(*(one() for _ in range(4)))
     await database.close()
+
+
+async def test_after_a_failover_one_request_fails_and_the_next_finds_the_new_primary(
+    service: Service, database_url: str
+) -> None:
+    """Sessions that began while the database was read-only stay so, as those of a demoted primary do."""
+    name = database_url.partition("@/")[2].partition("?")[0]
+    administrator = await asyncpg.connect(database_url)
+    await administrator.execute(f"ALTER DATABASE {name} SET default_transaction_read_only = on")
+    assert (await service.api.get("/inventory/A-1")).status_code == 404
+    await administrator.execute("SET default_transaction_read_only = off")
+    await administrator.execute(f"ALTER DATABASE {name} RESET default_transaction_read_only")
+    await administrator.close()
+    refused = await service.put("A-1")
+    assert (refused.status_code, error_of(refused)["type"]) == (503, "DEPENDENCY_UNAVAILABLE")
+    assert (await service.put("A-1")).status_code == 201
