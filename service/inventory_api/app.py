@@ -19,6 +19,7 @@ from inventory_api.http.body_limit import BodyLimitMiddleware
 from inventory_api.http.context import RequestContextMiddleware
 from inventory_api.http.deadline import DeadlineMiddleware
 from inventory_api.http.errors import ErrorHandler
+from inventory_api.http.overload import OverloadMiddleware
 from inventory_api.http.routing import RouteTable
 from inventory_api.http.system import system_router
 from inventory_api.inventory.routes import router as inventory_router
@@ -87,6 +88,7 @@ def _create_api(settings: Settings, resources: Resources, gatherer: MetricsGathe
             Middleware(
                 RequestContextMiddleware, metrics=resources.metrics, draining=lambda: drain.draining, counted=True
             ),
+            Middleware(OverloadMiddleware, limit=settings.in_flight_limit, metrics=resources.metrics),
             Middleware(DeadlineMiddleware, seconds=settings.request_deadline),
             Middleware(BodyLimitMiddleware),
         ],

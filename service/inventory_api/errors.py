@@ -21,12 +21,14 @@ ServiceError
 |-- InternalFailure          500 INTERNAL_FAILURE         says nothing of the inside
 |-- DependencyUnavailable    503 DEPENDENCY_UNAVAILABLE   Retry-After
 |-- NotReady                 503 NOT_READY
+|-- Overloaded               503 OVERLOADED               Retry-After, spread
 `-- DeadlineExceeded         504 DEADLINE_EXCEEDED
 
 An error is raised once, at the place that knows, and rendered in one place (`http/errors.py`). `message` and
 `details` are for the client: they hold nothing that the client sent, and nothing of the inside.
 """
 
+import random
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
@@ -164,6 +166,15 @@ class DependencyUnavailable(ServiceError):
 
 class NotReady(ServiceError):
     type, status, title = "NOT_READY", 503, "The service is not ready"
+
+
+class Overloaded(ServiceError):
+    """`Retry-After` is spread, so that those who were refused together do not come back together."""
+
+    type, status, title = "OVERLOADED", 503, "The service is overloaded"
+
+    def __init__(self) -> None:
+        super().__init__(headers={"Retry-After": str(random.randint(1, 5))})  # noqa: S311 -- spreads, hides nothing
 
 
 class DeadlineExceeded(ServiceError):

@@ -46,6 +46,7 @@ class Settings(BaseModel):
     management_port: Port = 9000
     workers: int = Field(default=1, ge=1, le=64)
     pool_max: int = Field(default=8, ge=1, le=1000)
+    max_in_flight: int | None = Field(default=None, ge=1, le=10_000)
     pool_acquire_timeout: Seconds = 0.25
     request_deadline: Seconds = 5
     drain_delay: float = Field(default=10, ge=0, le=3600)
@@ -78,6 +79,11 @@ class Settings(BaseModel):
             if getattr(self, name) and getattr(self, f"{name}_file"):
                 raise ValueError(f"{name.upper()} and {name.upper()}_FILE are both set; keep one")
         return self
+
+    @property
+    def in_flight_limit(self) -> int:
+        """Requests that a server worker answers at once: enough to keep the pool busy while others wait for the CPU."""
+        return self.max_in_flight or self.pool_max * 4
 
     @property
     def graceful_timeout(self) -> int:

@@ -68,6 +68,13 @@ REQUEST_DURATION = Metric(
     REQUEST_BUCKETS,
 )
 ACTIVE_REQUESTS = Metric("http_server_active_requests", "gauge", "requests", "Requests that are being answered.")
+SHED = Metric(
+    "http_server_shed_total",
+    "counter",
+    "requests",
+    "Requests that were refused because too many were being answered.",
+    {"reason": ("queue_full", "queue_timeout")},
+)
 EXCEPTIONS = Metric(
     "http_server_exceptions_total",
     "counter",
@@ -143,7 +150,7 @@ CONNECTION_TIMEOUTS = Metric(
 )
 
 CATALOGUE = (
-    REQUEST_DURATION, ACTIVE_REQUESTS, EXCEPTIONS, BUILD_INFO,
+    REQUEST_DURATION, ACTIVE_REQUESTS, SHED, EXCEPTIONS, BUILD_INFO,
     SERVER_WORKER_UP, SERVER_WORKER_HEARTBEAT, EVENT_LOOP_LAG, LOG_RECORDS, API_KEYS_LOADED, HEALTH_CHECK,
     QUERY_DURATION, CONNECTIONS, CONNECTIONS_MAX, CONNECTIONS_PENDING, CONNECTION_WAIT, CONNECTION_TIMEOUTS,
 )  # fmt: skip
@@ -157,6 +164,7 @@ class Metrics:
         ProcessCollector(registry=self.registry)
         self.request_duration: Histogram = REQUEST_DURATION.create(self.registry)
         self.active_requests: Gauge = ACTIVE_REQUESTS.create(self.registry)
+        self.shed: Counter = SHED.create(self.registry)
         self.exceptions: Counter = EXCEPTIONS.create(self.registry)
         self.build_info: Gauge = BUILD_INFO.create(self.registry)
         self.server_worker_heartbeat: Gauge = SERVER_WORKER_HEARTBEAT.create(self.registry)
