@@ -30,6 +30,14 @@ def test_the_fix_for_the_grace_period_is_enough(helm: Helm) -> None:
     assert "= 65 > terminationGracePeriodSeconds 64" in refusal(helm, {**values, "terminationGracePeriodSeconds": 64})
 
 
+def test_a_drain_that_is_shorter_than_a_request_may_take_is_refused(helm: Helm) -> None:
+    """The service itself would refuse to start, in every pod."""
+    said = refusal(helm, {"drain": {"timeout": 7}, "requestDeadline": 8})
+    assert "drain.timeout 7 < requestDeadline 8" in said
+    assert "fix: drain.timeout: 8 or more" in said
+    assert helm.template({"drain": {"timeout": 8}, "requestDeadline": 8}).api()
+
+
 def test_more_connections_than_the_server_admits_are_refused(helm: Helm) -> None:
     """Counted at the worst moment of a rollout, when as many pods drain as there are new ones."""
     said = refusal(helm, {"replicaCount": 3, "serverWorkers": 2, "database": {"pool": {"max": 9}}})

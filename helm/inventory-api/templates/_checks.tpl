@@ -7,6 +7,9 @@
 {{- end }}
 
 {{- define "inventory-api.checkShutdown" -}}
+{{- if lt (int .Values.drain.timeout) (int .Values.requestDeadline) }}
+{{- printf "\nshutdown time: drain.timeout %d < requestDeadline %d, so a drain would cut requests short\nfix: drain.timeout: %d or more" (int .Values.drain.timeout) (int .Values.requestDeadline) (int .Values.requestDeadline) | fail }}
+{{- end }}
 {{- $graceful := add .Values.drain.delay .Values.drain.timeout 3 3 3 1 | int }}
 {{- $needed := add .Values.preStopSleepSeconds $graceful 5 | int }}
 {{- $grace := int .Values.terminationGracePeriodSeconds }}
@@ -70,7 +73,7 @@ full pools. Each server worker has its pool and one connection for readiness; tw
     "INVENTORY_DATABASE_DIRECT_URL_FILE" "database.directUrl" "INVENTORY_DATABASE_DIRECT_URL" "database.directUrl"
     "INVENTORY_REDIS_URL_FILE" "redis.existingSecret" "INVENTORY_REDIS_URL" "redis.existingSecret"
     "INVENTORY_API_KEYS_FILE" "apiKeys.existingSecret" "INVENTORY_WORKERS" "serverWorkers" "INVENTORY_POOL_MAX" "database.pool.max"
-    "INVENTORY_DRAIN_DELAY" "drain.delay" "INVENTORY_DRAIN_TIMEOUT" "drain.timeout" "INVENTORY_LOG_LEVEL" "logLevel"
+    "INVENTORY_REQUEST_DEADLINE" "requestDeadline" "INVENTORY_DRAIN_DELAY" "drain.delay" "INVENTORY_DRAIN_TIMEOUT" "drain.timeout" "INVENTORY_LOG_LEVEL" "logLevel"
     "INVENTORY_PORT" "" "INVENTORY_MANAGEMENT_PORT" ""
     "OTEL_EXPORTER_OTLP_ENDPOINT" "otlp.endpoint" "OTEL_TRACES_SAMPLER" "otlp.samplingRatio" "OTEL_TRACES_SAMPLER_ARG" "otlp.samplingRatio"
     "OTEL_RESOURCE_ATTRIBUTES" "" "POD_NAME" "" "POD_UID" "" "NODE_NAME" "" }}
