@@ -4,7 +4,8 @@ import asyncio
 import shutil
 import tempfile
 import uuid
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 import asyncpg
@@ -80,18 +81,14 @@ async def service(database_url: str, redis_url: str, keys_file: Path) -> AsyncIt
         yield started
 
 
-class _database:  # noqa: N801 -- used as a function
-    def __init__(self, server: EmbeddedPostgres, template: str) -> None:
-        self._server = server
-        self._template = template
-        self._name = f"test_{uuid.uuid4().hex[:12]}"
-
-    async def __aenter__(self) -> str:
-        await _execute(self._server.url(), f"CREATE DATABASE {self._name} TEMPLATE {self._template}")
-        return self._server.url(self._name)
-
-    async def __aexit__(self, *_: object) -> None:
-        await _execute(self._server.url(), f"DROP DATABASE {self._name} WITH (FORCE)")
+@asynccontextmanager
+async def _database(server: EmbeddedPostgres, template: str) -> AsyncIterator[str]:
+    name = f"test_{uuid.uuid4().hex[:12]}"
+    await _execute(server.url(), f"CREATE DATABASE {name} TEMPLATE {template}")
+    try:
+        yield server.url(name)
+    finally:
+        await _execute(server.url(), f"DROP DATABASE {name} WITH (FORCE)")
 
 
 async def _execute(url: str, sql: str) -> None:
@@ -100,6 +97,3 @@ async def _execute(url: str, sql: str) -> None:
         await connection.execute(sql)
     finally:
         await connection.close()
-
-
-Execute = Callable[[str], Awaitable[None]]

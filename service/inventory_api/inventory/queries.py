@@ -1,6 +1,7 @@
 """The SQL of items, levels and movements."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 import asyncpg
@@ -152,14 +153,13 @@ async def move_on_hand(
     )
 
 
-class _known_location:  # noqa: N801 -- reads as the statement that it is
-    def __enter__(self) -> None:
-        return None
-
-    def __exit__(self, _: object, error: BaseException | None, __: object) -> None:
-        if isinstance(error, asyncpg.ForeignKeyViolationError):
-            detail = Detail(("body", "warehouse_location"), "unknown_location", "There is no such location.")
-            raise UnknownLocation(details=[detail]) from error
+@contextmanager
+def _known_location() -> Iterator[None]:
+    try:
+        yield
+    except asyncpg.ForeignKeyViolationError as error:
+        detail = Detail(("body", "warehouse_location"), "unknown_location", "There is no such location.")
+        raise UnknownLocation(details=[detail]) from error
 
 
 def _columns(fields: Mapping[str, Any]) -> tuple[Any, ...]:
