@@ -12,17 +12,23 @@ from starlette.middleware import Middleware
 from starlette.types import Receive, Scope, Send
 from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
-from inventory_api import __version__
+from inventory_api import __version__, redis_client
+from inventory_api.database.checks import CheckConnection, DatabaseCheck, SchemaCheck
+from inventory_api.database.pool import Database
 from inventory_api.drain import Drain
-from inventory_api.errors import ServiceError
+from inventory_api.errors import DeadlineExceeded, DependencyUnavailable, InternalFailure, Overloaded, ServiceError
+from inventory_api.health import Check, Health
+from inventory_api.http import openapi
+from inventory_api.http.auth import ApiKeys
 from inventory_api.http.body_limit import BodyLimitMiddleware
 from inventory_api.http.context import RequestContextMiddleware
 from inventory_api.http.deadline import DeadlineMiddleware
 from inventory_api.http.errors import ErrorHandler
 from inventory_api.http.overload import OverloadMiddleware
-from inventory_api.http.routing import RouteTable
+from inventory_api.http.routing import Route, RouteTable
 from inventory_api.http.system import system_router
 from inventory_api.inventory.routes import router as inventory_router
+from inventory_api.redis_client import RedisCheck
 from inventory_api.resources import Resources
 from inventory_api.server.management import create_management
 from inventory_api.server.metrics_gathering import MetricsGatherer
@@ -30,9 +36,9 @@ from inventory_api.server.slot import Slot
 from inventory_api.settings import Settings
 from inventory_api.telemetry import event_loop, tracing
 from inventory_api.telemetry import logging as json_logging
-from inventory_api.telemetry.metrics import Metrics
+from inventory_api.telemetry.metrics import NO_ROUTE, Metrics
 
-NOT_TRACED = r"^[a-z]+://[^/]+/system/"
+NOT_TRACED = r"^[a-z]+://[^/]+/system/(live|startup|ready)$"
 
 
 class Application:
@@ -61,11 +67,36 @@ def create_app(settings: Settings, slot: Slot | None = None) -> Application:
     metrics.build_info.labels(version=__version__, commit=settings.commit).set(1)
     json_logging.count_records(metrics.log_records)
     drain = Drain()
-    resources = Resources(settings, metrics, tracing.create_provider(__version__), drain)
+    resources = _create_resources(settings, metrics, drain)
     gatherer = MetricsGatherer(metrics, slot or Slot())
     api = _create_api(settings, resources, gatherer, drain)
     management = create_management(settings, resources, gatherer, drain)
     return Application(api, management, settings.management_port, drain, settings.trusted_proxies)
+
+
+def _create_resources(settings: Settings, metrics: Metrics, drain: Drain) -> Resources:
+    provider = tracing.create_provider(__version__)
+    connection = CheckConnection(settings.current_database_url)
+    checks: list[Check] = [DatabaseCheck(connection), SchemaCheck(connection)]
+    redis = redis_client.create(settings.current_redis_url)
+    if redis is not None:
+        checks.append(RedisCheck(redis))
+    return Resources(
+        metrics=metrics,
+        tracer_provider=provider,
+        api_keys=ApiKeys(settings.api_keys_file, metrics.api_keys_loaded),
+        database=Database(
+            settings.current_database_url,
+            size=settings.pool_max,
+            acquire_timeout=settings.pool_acquire_timeout,
+            metrics=metrics,
+            tracer=provider.get_tracer("inventory_api.database"),
+        ),
+        redis=redis,
+        health=Health(
+            checks, required=settings.required_checks, draining=lambda: drain.draining, up=metrics.health_check
+        ),
+    )
 
 
 def _create_api(settings: Settings, resources: Resources, gatherer: MetricsGatherer, drain: Drain) -> FastAPI:
@@ -98,6 +129,8 @@ def _create_api(settings: Settings, resources: Resources, gatherer: MetricsGathe
     api.include_router(system_router(resources.health, detailed=False))
     api.state.resources = resources
     api.state.route_table = RouteTable(api)
+    openapi.declare(api, api.state.route_table)
+    _initialise_exceptions(resources.metrics, api.state.route_table)
     FastAPIInstrumentor.instrument_app(
         api,
         tracer_provider=resources.tracer_provider,
@@ -105,3 +138,11 @@ def _create_api(settings: Settings, resources: Resources, gatherer: MetricsGathe
         exclude_spans=["send", "receive"],
     )
     return api
+
+
+def _initialise_exceptions(metrics: Metrics, table: RouteTable) -> None:
+    """A series that appears with its first error starts at 1, and `rate()` never sees that error."""
+    routes = {path for _, path, route in table.operations() if isinstance(route, Route)} | {NO_ROUTE}
+    for path in routes:
+        for error in (InternalFailure, DependencyUnavailable, Overloaded, DeadlineExceeded):
+            metrics.exceptions.labels(http_route=path, error_type=error.type)

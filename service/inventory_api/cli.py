@@ -3,6 +3,7 @@
 import argparse
 import asyncio
 import logging
+import math
 import sys
 from collections.abc import Sequence
 
@@ -54,6 +55,20 @@ def _dev(options: argparse.Namespace) -> int:
     return run(options)
 
 
+def _seconds(text: str) -> float:
+    value = float(text)
+    if not 0 <= value < math.inf:
+        raise ValueError
+    return value
+
+
+def _port(text: str) -> int:
+    value = int(text)
+    if not 1 <= value <= 65_535:  # noqa: PLR2004
+        raise ValueError
+    return value
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="inventory-api", description="Inventory, orders and attachments over HTTP.")
     parser.add_argument("--version", action="version", version=__version__)
@@ -63,12 +78,14 @@ def _parser() -> argparse.ArgumentParser:
     serve.set_defaults(run=_serve)
 
     migrate = commands.add_parser("migrate", help="bring the database's schema up to date")
-    migrate.add_argument("--timeout", type=float, default=300, help="seconds to wait for the database (default 300)")
+    migrate.add_argument(
+        "--timeout", type=_seconds, default=300.0, help="seconds to wait for the database (default 300)"
+    )
     migrate.set_defaults(run=_migrate)
 
     dev = commands.add_parser("dev", help="everything on this machine: PostgreSQL, Redis, migrations, demo data, API")
-    dev.add_argument("--port", type=int, default=8000)
-    dev.add_argument("--management-port", type=int, default=9000)
+    dev.add_argument("--port", type=_port, default=8000)
+    dev.add_argument("--management-port", type=_port, default=9000)
     dev.add_argument("--data-dir", help="where the data is kept (default .data; as root perhaps another, printed)")
     dev.add_argument("--api-key", help="a key with every scope (default: generated once, and kept)")
     dev.add_argument("--workers", type=int, default=1, help="server workers")

@@ -24,6 +24,10 @@ class _UrlCredentials(CredentialProvider):
         password = str(options.get("password") or "")
         return (str(options["username"]), password) if options.get("username") else (password,)
 
+    async def get_credentials_async(self) -> tuple[str] | tuple[str, str]:
+        """As the other; a small file, read at a new connection only."""
+        return self.get_credentials()
+
 
 def create(url: Callable[[], str | None]) -> Redis | None:
     """A client, or None where no URL is set. It connects at first use."""

@@ -4,17 +4,14 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 
 from opentelemetry.sdk.trace import TracerProvider
+from redis.asyncio import Redis
 
-from inventory_api import redis_client
-from inventory_api.database.checks import CheckConnection, DatabaseCheck, SchemaCheck
 from inventory_api.database.pool import Database
-from inventory_api.drain import Drain
-from inventory_api.health import Check, Health
+from inventory_api.health import Health
 from inventory_api.http.auth import ApiKeys
-from inventory_api.redis_client import RedisCheck
-from inventory_api.settings import Settings
 from inventory_api.telemetry import tracing
 from inventory_api.telemetry.metrics import Metrics
 
@@ -23,28 +20,16 @@ logger = logging.getLogger(__name__)
 CLOSE_SECONDS = 4.0
 
 
+@dataclass(frozen=True)
 class Resources:
     """Made without any I/O; `async with resources.opened()` opens them. A dependency that is down never stops it."""
 
-    def __init__(self, settings: Settings, metrics: Metrics, tracer_provider: TracerProvider, drain: Drain) -> None:
-        self.metrics = metrics
-        self.tracer_provider = tracer_provider
-        self.api_keys = ApiKeys(settings.api_keys_file, metrics.api_keys_loaded)
-        self.database = Database(
-            settings.current_database_url,
-            size=settings.pool_max,
-            acquire_timeout=settings.pool_acquire_timeout,
-            metrics=metrics,
-            tracer=tracer_provider.get_tracer("inventory_api.database"),
-        )
-        self.redis = redis_client.create(settings.current_redis_url)
-        connection = CheckConnection(settings.current_database_url)
-        checks: list[Check] = [DatabaseCheck(connection), SchemaCheck(connection)]
-        if self.redis is not None:
-            checks.append(RedisCheck(self.redis))
-        self.health = Health(
-            checks, required=settings.required_checks, draining=lambda: drain.draining, up=metrics.health_check
-        )
+    metrics: Metrics
+    tracer_provider: TracerProvider
+    api_keys: ApiKeys
+    database: Database
+    redis: Redis | None
+    health: Health
 
     @asynccontextmanager
     async def opened(self) -> AsyncIterator[None]:

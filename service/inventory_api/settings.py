@@ -7,6 +7,7 @@ import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Literal, Self
+from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator, model_validator
 
@@ -20,6 +21,9 @@ SCHEMES = {
     "database_direct_url": POSTGRESQL,
     "redis_url": ("redis://", "rediss://", "unix://"),
 }
+
+# One of the hosts of a URL, which may be several for PostgreSQL; `urlsplit` takes one only.
+ADDRESS = re.compile(r"(\[.*\]|[^:]*)(:([1-9]\d{0,3}|[1-5]\d{4}|6[0-4]\d{3}|65[0-4]\d{2}|655[0-2]\d|6553[0-5]))?")
 
 Port = Annotated[int, Field(ge=1, le=65535)]
 Seconds = Annotated[float, Field(gt=0, le=3600)]
@@ -119,6 +123,8 @@ class Settings(BaseModel):
             raise SettingsError(f"{variable}_FILE: {file}: {error.strerror}") from error
         if not value.startswith(schemes):
             raise SettingsError(f"{variable}: must begin with {' or '.join(schemes)}")
+        if not all(ADDRESS.fullmatch(address) for address in urlsplit(value).netloc.rpartition("@")[2].split(",")):
+            raise SettingsError(f"{variable}: a port must be a number from 1 to 65535")
         return value
 
     def public(self) -> dict[str, object]:

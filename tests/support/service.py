@@ -48,11 +48,11 @@ class Service:
         return list((await self.api.get(f"/inventory/{sku}/audit")).raise_for_status().json()["items"])
 
     async def metric(self, name: str, **labels: str) -> float:
-        """The value of one sample, 0 where there is none."""
-        for line in (await self.management.get("/metrics")).text.splitlines():
-            if line.startswith(name) and all(f'{key}="{value}"' in line for key, value in labels.items()):
-                return float(line.rpartition(" ")[2])
-        return 0.0
+        """The sum of the samples with that name and those labels, 0 where there is none."""
+        lines = (await self.management.get("/metrics")).text.splitlines()
+        named = [line for line in lines if line.partition("{")[0] == name]
+        chosen = [line for line in named if all(f'{key}="{value}"' in line for key, value in labels.items())]
+        return sum(float(line.rpartition(" ")[2]) for line in chosen)
 
 
 def write_keys(path: Path, keys: Mapping[str, str], scopes: Sequence[str] = SCOPES) -> Path:

@@ -3,13 +3,14 @@
 import asyncpg
 
 # SQLSTATE classes and codes that say that the server or the way to it is at fault: connection, resources, operator
-# intervention (a time-out of the server's included), a standby that takes no writes, lock_not_available, a database,
+# intervention (a time-out of the server's included), a standby that takes no writes, a database,
 # role or table that is not there yet.
 UNAVAILABLE_CLASSES = ("08", "53", "57")
 READ_ONLY = "25006"
-UNAVAILABLE_CODES = (READ_ONLY, "55P03", "3D000", "28P01", "28000", "42P01")
+UNAVAILABLE_CODES = (READ_ONLY, "3D000", "28P01", "28000", "42P01")
 
 
+LOCK_NOT_AVAILABLE = "55P03"
 # What asyncpg raises when a connection cannot be made or used.
 UNUSABLE = (asyncpg.InterfaceError, asyncpg.InternalClientError, OSError, TimeoutError)
 
@@ -28,7 +29,12 @@ def is_unavailable(error: BaseException) -> bool:
     if isinstance(error, asyncpg.PostgresError):
         state = str(error.sqlstate or "08")
         return state[:2] in UNAVAILABLE_CLASSES or state in UNAVAILABLE_CODES
-    return isinstance(error, UNUSABLE)
+    return isinstance(error, UNUSABLE) and not isinstance(error, asyncpg.ClientConfigurationError)
+
+
+def is_contended(error: BaseException) -> bool:
+    """Whether another transaction held what this one wanted for the whole of `lock_timeout`."""
+    return isinstance(error, asyncpg.PostgresError) and error.sqlstate == LOCK_NOT_AVAILABLE
 
 
 def is_read_only(error: BaseException) -> bool:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Self, TypeVar
 import asyncpg
 from opentelemetry import trace
 
-from inventory_api.database.errors import UNUSABLE, error_type, is_read_only, is_unavailable
+from inventory_api.database.errors import UNUSABLE, error_type, is_contended, is_read_only, is_unavailable
 from inventory_api.database.statement import Statement
 from inventory_api.errors import DependencyUnavailable
 from inventory_api.telemetry import request_context
@@ -130,6 +130,8 @@ class Session:
                 raise DependencyUnavailable("The database did not answer in time.") from error
             raise
         except (asyncpg.PostgresError, *UNUSABLE) as error:
+            if is_contended(error):
+                raise DependencyUnavailable("Other requests change the same things; send it again.") from error
             if is_read_only(error):
                 await self._database.expire()
             if is_unavailable(error):

@@ -1,7 +1,6 @@
 """`inventory-api dev`: embedded servers, migrations, demo data, and the same gunicorn as in production."""
 
 import argparse
-import contextlib
 import fcntl
 import hashlib
 import json
@@ -12,7 +11,6 @@ import signal
 import socket
 import subprocess
 import sys
-import tempfile
 import urllib.request
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -26,6 +24,8 @@ from inventory_api.http.auth import SCOPES
 
 HOST = "127.0.0.1"
 POLL_SECONDS = 0.2
+# Where root keeps data when PostgreSQL's account cannot reach the folder that it is in; only root can write there.
+ROOT_DATA = Path("/var/lib")
 # What the command decides; the rest of INVENTORY_* is the user's.
 DECIDED = (
     "DATABASE_URL", "DATABASE_URL_FILE", "DATABASE_DIRECT_URL", "DATABASE_DIRECT_URL_FILE", "REDIS_URL",
@@ -61,31 +61,28 @@ def _run(options: argparse.Namespace, stack: ExitStack, asked: "_Asked") -> int:
     key = options.api_key or _kept_key(data)
     environment = _environment(options, database_url, redis_url, _keys_file(data, key))
     print(_banner(options, key, data, redis_url), file=sys.stderr, flush=True)
-    _migrate(environment)
-    if not options.no_demo_data:
-        demo_data.add(database_url)
+    migrated = _migrate(environment)
     if asked.signal is not None:
         return 0
+    if not migrated:
+        raise DevError("the migrations failed; the log line above says why")
+    if not options.no_demo_data:
+        demo_data.add(database_url)
     serve = [sys.executable, "-m", "inventory_api.cli", "serve"]
-    api = processes.start("api", serve, env=environment)
-    return _wait(api, options.management_port, asked, settings.load(environment).graceful_timeout)
+    processes.start("the API", serve, env=environment)
+    return _wait(processes, options.management_port, asked, settings.load(environment).graceful_timeout)
 
 
-def _wait(api: subprocess.Popen[bytes], management_port: int, asked: "_Asked", graceful_timeout: int) -> int:
-    """Until a signal is passed on and the API has ended, or the API ends by itself."""
+def _wait(processes: Processes, management_port: int, asked: "_Asked", graceful_timeout: int) -> int:
+    """Until a signal is passed on and the API has ended, or any of the processes ends by itself."""
     announced = False
     while asked.signal is None:
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            code = api.wait(POLL_SECONDS)
-            print("inventory-api dev: the API has ended; its last log lines say why", file=sys.stderr)
-            return code or 1
+        if (ended := processes.first_ended(POLL_SECONDS)) is not None:
+            raise DevError(f"{ended} has ended by itself; its last log lines say why")
         if not announced and (announced := _is_ready(management_port)):
             print("ready: the lines above work now\n", file=sys.stderr, flush=True)
-    api.send_signal(asked.signal)
-    try:
-        api.wait(graceful_timeout + 5)
-    except subprocess.TimeoutExpired:
-        api.kill()
+    # A terminal that was closed is told as SIGHUP; for gunicorn that would be a reload.
+    processes.stop_last(signal.SIGTERM if asked.signal == signal.SIGHUP else asked.signal, graceful_timeout + 5)
     return 0
 
 
@@ -94,7 +91,7 @@ class _Asked:
 
     def __init__(self) -> None:
         self.signal: int | None = None
-        for number in (signal.SIGINT, signal.SIGTERM):
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             signal.signal(number, self._take)
 
     def _take(self, number: int, _: object) -> None:
@@ -102,12 +99,17 @@ class _Asked:
 
 
 def _data_directory(given: str | None) -> Path:
+    """Made where it is missing. Somebody else's is refused: its key and its record of processes are believed."""
     data = Path(given) if given else Path(".data")
     if not given and not reachable(Path.cwd()):
         digest = hashlib.sha256(str(Path.cwd()).encode()).hexdigest()[:12]
-        data = Path(tempfile.gettempdir()) / f"inventory-api-data-{digest}"
+        data = ROOT_DATA / f"inventory-api-dev-{digest}"
     try:
         data.mkdir(mode=0o711, parents=True, exist_ok=True)
+        found = data.stat()
+        if not data.is_dir() or found.st_uid != os.geteuid() or found.st_mode & 0o022:
+            raise DevError(f"--data-dir: {data} must be a directory of yours that nobody else can write to")
+        (data / "lock").touch()
     except OSError as error:
         raise DevError(f"--data-dir: {data}: {error.strerror}") from error
     return data.resolve()
@@ -186,14 +188,16 @@ def _environment(options: argparse.Namespace, database_url: str, redis_url: str 
     environment.setdefault("INVENTORY_DOCS", "true")
     if redis_url:
         environment["INVENTORY_REDIS_URL"] = redis_url
-    settings.load(environment)
+    loaded = settings.load(environment)
+    loaded.current_database_url()
+    loaded.current_redis_url()
     return environment
 
 
-def _migrate(environment: dict[str, str]) -> None:
+def _migrate(environment: dict[str, str]) -> bool:
+    """In a session of its own, so that Ctrl-C reaches this command alone."""
     migrate = [sys.executable, "-m", "inventory_api.cli", "migrate", "--timeout", "30"]
-    if subprocess.run(migrate, env=environment, check=False).returncode != 0:
-        raise DevError("the migrations failed; the log line above says why")
+    return subprocess.run(migrate, env=environment, check=False, start_new_session=True).returncode == 0
 
 
 def _is_ready(management_port: int) -> bool:

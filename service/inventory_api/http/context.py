@@ -1,15 +1,18 @@
 """The outermost middleware: request id, timings, access line, request metrics, and the last boundary for errors."""
 
+import asyncio
 import logging
 import re
 from collections.abc import Callable
 
 from opentelemetry import trace
 from starlette.datastructures import Headers, MutableHeaders
+from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from uuid_utils.compat import uuid7
 
-from inventory_api.http.errors import from_exception, render, report
+from inventory_api.errors import NotReady, ServiceError
+from inventory_api.http.errors import SERVER_ERROR, from_exception, render, report
 from inventory_api.telemetry import request_context
 from inventory_api.telemetry.metrics import METHODS, NO_ROUTE, Metrics
 from inventory_api.telemetry.request_context import RequestContext
@@ -18,7 +21,7 @@ logger = logging.getLogger("inventory_api.access")
 
 REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 CLIENT_CLOSED_REQUEST = 499
-SYSTEM = "/system/"
+PROBES = frozenset({"/system/live", "/system/startup", "/system/ready"})
 
 
 def request_id(headers: Headers) -> str:
@@ -33,7 +36,6 @@ class RequestContextMiddleware:
     With `counted`, each request has its access line and its place in the request metrics, but for probes.
 
     It also catches what nothing inside has: the response is then the error contract's, with the same request id.
-    Only `Exception`: a cancellation passes.
     """
 
     def __init__(self, app: ASGIApp, metrics: Metrics, draining: Callable[[], bool], *, counted: bool) -> None:
@@ -53,7 +55,7 @@ class RequestContextMiddleware:
             span.set_attribute("app.request_id", context.request_id)
         token = request_context.enter(context)
         exchange = _Exchange(scope, receive, send, context, self._draining)
-        counted = self._counted and not scope["path"].startswith(SYSTEM)
+        counted = self._counted and scope["path"] not in PROBES
         if counted:
             self._metrics.active_requests.inc()
         try:
@@ -67,17 +69,29 @@ class RequestContextMiddleware:
     async def _answer(self, exchange: "_Exchange") -> None:
         try:
             await self.app(exchange.scope, exchange.receive, exchange.send)
+        except ClientDisconnect:
+            return  # There is nobody to answer; the access line says 499.
+        except asyncio.CancelledError:
+            # Only the end of a drain cancels requests. Nothing is left to do after this, so it ends here.
+            if exchange.status is not None:
+                raise
+            await self._refuse(exchange, NotReady("The service is shutting down."))
         except Exception as cause:
             error = from_exception(cause)
             report(error, cause, self._metrics)
             if exchange.status is not None:
                 raise  # Too late for another answer: the server closes the connection.
-            response = render(error, Headers(scope=exchange.scope))
-            await response(exchange.scope, exchange.receive, exchange.send)
+            await self._refuse(exchange, error)
+
+    async def _refuse(self, exchange: "_Exchange", error: ServiceError) -> None:
+        exchange.context.error_type = error.type
+        response = render(error, Headers(scope=exchange.scope))
+        await response(exchange.scope, exchange.receive, exchange.send)
 
     def _finish(self, exchange: "_Exchange", span: trace.Span) -> None:
         context, scope = exchange.context, exchange.scope
-        status = exchange.status if exchange.complete else CLIENT_CLOSED_REQUEST
+        answered = exchange.complete and not exchange.client_left
+        status = exchange.status if answered else CLIENT_CLOSED_REQUEST
         seconds = exchange.seconds if exchange.complete else context.elapsed_seconds()
         method = scope["method"] if scope["method"] in METHODS else "_OTHER"
         sampled = span.get_span_context().trace_flags.sampled
@@ -110,6 +124,7 @@ class _Exchange:
         self.context = context
         self.status: int | None = None
         self.complete = False
+        self.client_left = False
         self.seconds = 0.0
         self._send = send
         self._draining = draining
@@ -117,12 +132,22 @@ class _Exchange:
     async def send(self, message: Message) -> None:
         if message["type"] == "http.response.start":
             self.status = message["status"]
+            if message["status"] >= SERVER_ERROR:
+                self.client_left = await self._has_client_left()
             self._add_headers(MutableHeaders(scope=message))
         await self._send(message)
         if message["type"] == "http.response.body" and not message.get("more_body", False):
             # The time ends here: background tasks are not the client's time.
             self.complete = True
             self.seconds = self.context.elapsed_seconds()
+
+    async def _has_client_left(self) -> bool:
+        """Whether nobody waits for this failure any more. Asked for failures only: it costs a turn of the loop."""
+        try:
+            async with asyncio.timeout(0):
+                return bool((await self.receive())["type"] == "http.disconnect")
+        except TimeoutError:
+            return False
 
     def _add_headers(self, headers: MutableHeaders) -> None:
         context = self.context

@@ -21,12 +21,12 @@ from inventory_api.errors import (
     ServiceError,
     ValidationFailure,
 )
+from inventory_api.http.negotiation import PROBLEM_JSON, prefers_problem
 from inventory_api.telemetry import request_context
 from inventory_api.telemetry.metrics import NO_ROUTE, Metrics
 
 logger = logging.getLogger(__name__)
 
-PROBLEM_JSON = "application/problem+json"
 PROBLEM_TYPE = "urn:inventory-api:error:"
 SERVER_ERROR = 500
 
@@ -52,20 +52,21 @@ def report(error: ServiceError, cause: Exception, metrics: Metrics) -> None:
     route = (context and context.route) or NO_ROUTE
     metrics.exceptions.labels(http_route=route, error_type=error.type).inc()
     trace.get_current_span().record_exception(cause)
-    level = logging.ERROR if isinstance(error, InternalFailure) else logging.WARNING
-    logger.log(level, "%s: %s", error.type, error.message, exc_info=cause)
+    if isinstance(error, InternalFailure):
+        logger.error("%s: %s", error.type, error.message, exc_info=cause)
+    else:
+        # Expected of dependencies: the cause in a line, so that an outage under load does not fill the log with stacks.
+        logger.warning("%s: %s", error.type, error.message, extra={"error.cause": repr(cause.__cause__ or cause)})
 
 
-def render(
-    error: ServiceError, request_headers: Mapping[str, str], *, extra: Mapping[str, Any] | None = None
-) -> Response:
+def render(error: ServiceError, request_headers: Headers, *, extra: Mapping[str, Any] | None = None) -> Response:
     """The response. As `application/problem+json` where the request asks for it; `extra` stands beside the error."""
     context = request_context.current()
     request_id, trace_id = (context.request_id, context.trace_id) if context else (None, None)
     headers = dict(error.headers)
     if error.retry_after_seconds is not None:
         headers.setdefault("Retry-After", str(error.retry_after_seconds))
-    if PROBLEM_JSON in request_headers.get("accept", ""):
+    if prefers_problem(request_headers.getlist("accept")):
         body, media_type = _problem(error, request_id, trace_id), PROBLEM_JSON
     else:
         body, media_type = error_body(error, request_id, trace_id), "application/json"

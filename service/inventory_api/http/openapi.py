@@ -1,30 +1,101 @@
-"""The error answers of a route, as OpenAPI says them."""
+"""OpenAPI that says what happens: the errors of a route, its scopes, its media types, its headers."""
 
+from collections import defaultdict
+from collections.abc import Iterator
 from typing import Any
 
-from inventory_api.errors import ServiceError
-from inventory_api.http.errors import PROBLEM_JSON
+from fastapi import FastAPI
+
+from inventory_api.errors import (
+    DeadlineExceeded,
+    DependencyUnavailable,
+    Forbidden,
+    InternalFailure,
+    MalformedJson,
+    Overloaded,
+    PayloadTooLarge,
+    RequestTimeout,
+    ServiceError,
+    Unauthenticated,
+    UnsupportedMediaType,
+    ValidationFailure,
+)
+from inventory_api.http.negotiation import PROBLEM_JSON
+from inventory_api.http.routing import Route, RouteTable
 from inventory_api.http.schemas import ErrorBody, ProblemBody
 
-# What every route with a key, a path and a database can answer.
-COMMON_STATUSES = (401, 403, 422, 500, 503, 504)
+COMMON: tuple[type[ServiceError], ...] = (
+    Unauthenticated, Forbidden, ValidationFailure, InternalFailure, DependencyUnavailable, Overloaded, DeadlineExceeded,
+)  # fmt: skip
+# Of routes with a JSON body.
+BODY: tuple[type[ServiceError], ...] = (MalformedJson, RequestTimeout, PayloadTooLarge, UnsupportedMediaType)
+SCHEME = "ApiKey"
+REFERENCE = "#/components/schemas/{model}"
+TEXT: dict[str, Any] = {"schema": {"type": "string"}}
+EVERY_RESPONSE = {"X-Request-ID": TEXT, "X-Response-Time": TEXT, "Server-Timing": TEXT}
+OF_STATUS = {
+    "201": ("Location",),
+    "401": ("WWW-Authenticate",),
+    "405": ("Allow",),
+    "503": ("Retry-After",),
+}
+ETAG = {"ETag": TEXT}
 
 
-def error_types(status: int, base: type[ServiceError] = ServiceError) -> list[str]:
-    """The `type`s of the registry with this status; a subclass without one of its own is no other to a client."""
-    own = [base.type] if "type" in vars(base) and base.status == status else []
-    return [*own, *(found for error in base.__subclasses__() for found in error_types(status, error))]
-
-
-def error_responses(*statuses: int) -> dict[int | str, dict[str, Any]]:
-    """`responses=` of a route: the statuses given and those that every route can answer."""
-    return {status: _response(status) for status in sorted({*statuses, *COMMON_STATUSES})}
-
-
-def _response(status: int) -> dict[str, Any]:
-    types = " or ".join(f"`{name}`" for name in error_types(status))
+def error_responses(*errors: type[ServiceError]) -> dict[int | str, dict[str, Any]]:
+    """`responses=` of a route: the errors given, and those that every route can answer."""
+    types: dict[int, list[str]] = defaultdict(list)
+    for error in (*errors, *COMMON):
+        types[error.status].append(error.type)
     return {
-        "description": types,
-        "model": ErrorBody,
-        "content": {PROBLEM_JSON: {"schema": ProblemBody.model_json_schema()}},
+        status: {"model": ErrorBody, "description": " or ".join(f"`{name}`" for name in types[status])}
+        for status in sorted(types)
     }
+
+
+def declare(app: FastAPI, table: RouteTable) -> None:
+    """Make the application's document complete; what FastAPI cannot know of a route is added to it."""
+    generate = app.openapi
+
+    def openapi() -> dict[str, Any]:
+        if app.openapi_schema is None:
+            document = generate()
+            _add_components(document)
+            for operation, route in _operations(document, table):
+                _complete(operation, route)
+            app.openapi_schema = document
+        return app.openapi_schema
+
+    app.openapi = openapi  # type: ignore[method-assign]
+
+
+def _add_components(document: dict[str, Any]) -> None:
+    components = document["components"]
+    problem = ProblemBody.model_json_schema(ref_template=REFERENCE)
+    components["schemas"].update(problem.pop("$defs", {}))
+    components["schemas"]["ProblemBody"] = problem
+    components["securitySchemes"] = {SCHEME: {"type": "http", "scheme": "bearer", "description": "An API key."}}
+
+
+def _operations(document: dict[str, Any], table: RouteTable) -> Iterator[tuple[dict[str, Any], Route | None]]:
+    routes = {(method, path): route for method, path, route in table.operations()}
+    for path, operations in document["paths"].items():
+        for method, operation in operations.items():
+            route = routes[method.upper(), path]
+            yield operation, route if isinstance(route, Route) else None
+
+
+def _complete(operation: dict[str, Any], route: Route | None) -> None:
+    for status, response in operation["responses"].items():
+        names = OF_STATUS.get(status, ())
+        response["headers"] = {**EVERY_RESPONSE, **response.get("headers", {}), **dict.fromkeys(names, TEXT)}
+        content = response.get("content", {})
+        if content.get("application/json", {}).get("schema") == {"$ref": REFERENCE.format(model="ErrorBody")}:
+            content[PROBLEM_JSON] = {"schema": {"$ref": REFERENCE.format(model="ProblemBody")}}
+    if route is None:
+        return
+    operation["security"] = [{SCHEME: []}]
+    if "requestBody" in operation:
+        content = operation["requestBody"]["content"]
+        (schema,) = content.values()
+        operation["requestBody"]["content"] = dict.fromkeys(route.media_types, schema)

@@ -5,7 +5,7 @@ import asyncio
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from inventory_api.errors import Overloaded
-from inventory_api.http.context import SYSTEM
+from inventory_api.http.context import PROBES
 from inventory_api.telemetry.metrics import Metrics
 
 QUEUE_SECONDS = 0.1
@@ -24,7 +24,7 @@ class OverloadMiddleware:
         self._metrics = metrics
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http" or scope["path"].startswith(SYSTEM):
+        if scope["type"] != "http" or scope["path"] in PROBES:
             await self.app(scope, receive, send)
             return
         if self._places.locked():

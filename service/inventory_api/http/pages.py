@@ -4,7 +4,7 @@ import base64
 import hashlib
 import json
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Annotated
 from uuid import UUID
 
@@ -43,10 +43,10 @@ def decode(cursor: str | None, filters: Mapping[str, str]) -> Position | None:
     try:
         padded = cursor + "=" * (-len(cursor) % 4)
         digest, moment, id_ = json.loads(base64.b64decode(padded.encode("ascii"), altchars=b"-_", validate=True))
-        position = datetime.fromisoformat(moment), UUID(id_)
-    except (ValueError, TypeError, AttributeError, RecursionError) as error:
+        position = datetime.fromisoformat(moment).astimezone(UTC), UUID(id_)
+    except (ValueError, TypeError, AttributeError, RecursionError, OverflowError) as error:
         raise InvalidCursor from error
-    if digest != _digest(filters) or position[0].tzinfo is None:
+    if digest != _digest(filters):
         raise InvalidCursor
     return position
 

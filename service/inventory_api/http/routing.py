@@ -8,7 +8,7 @@ from fastapi.routing import APIRoute, iter_route_contexts
 from opentelemetry import trace
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import Match
+from starlette.routing import BaseRoute, Match
 from starlette.types import Scope as AsgiScope
 
 from inventory_api.http.auth import Scope
@@ -102,11 +102,10 @@ class RouteTable:
         matching = (context for context in self._contexts if context.matches(scope)[0] is not Match.NONE)
         return sorted({method for context in matching for method in context.methods or ()})
 
-    def operations(self) -> list[tuple[str, str, Callable[..., Any]]]:
-        """Every method, full path and endpoint."""
+    def operations(self) -> list[tuple[str, str, BaseRoute]]:
+        """Every method, full path and route."""
         return [
-            (method, str(context.path), context.endpoint)
+            (method, str(context.path), context.original_route)
             for context in self._contexts
-            if context.endpoint is not None
             for method in sorted(context.methods or ())
         ]

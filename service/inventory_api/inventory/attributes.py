@@ -19,6 +19,18 @@ def problem(attributes: Mapping[str, Any]) -> str | None:
     return None
 
 
+def normalised(value: Any) -> Any:
+    """The same numbers as PostgreSQL gives back: jsonb keeps no exponents and no negative zero.
+
+    Without this, 1e16 would be a change of 10000000000000000, each time it is sent.
+    """
+    if isinstance(value, dict):
+        return {name: normalised(member) for name, member in value.items()}
+    if isinstance(value, list):
+        return [normalised(member) for member in value]
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
 def merge_patch(target: Any, patch: Any) -> Any:
     """RFC 7396: members of `patch` replace those of `target`, null removes, anything but an object replaces whole.
 

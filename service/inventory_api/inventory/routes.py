@@ -4,12 +4,23 @@ from typing import Annotated
 
 from fastapi import APIRouter, Path, Request, Response
 
-from inventory_api.errors import Detail, EmptyPatch, ValidationFailure
+from inventory_api.errors import (
+    Detail,
+    EmptyPatch,
+    InvalidCursor,
+    NotFound,
+    PreconditionFailed,
+    PreconditionRequired,
+    ServiceError,
+    StockBelowReserved,
+    UnknownLocation,
+    ValidationFailure,
+)
 from inventory_api.http import pages
 from inventory_api.http.audit_schemas import AuditEntryView, AuditPage
 from inventory_api.http.body import JSON_MEDIA_TYPE, MERGE_PATCH, media_type
 from inventory_api.http.deps import BorrowedSession, RequestConditions, RequestProvenance
-from inventory_api.http.openapi import error_responses
+from inventory_api.http.openapi import BODY, ETAG, error_responses
 from inventory_api.http.responses import json_response, not_modified
 from inventory_api.http.routing import Route, accepts, requires
 from inventory_api.inventory import service
@@ -17,13 +28,25 @@ from inventory_api.inventory.schemas import SKU_PATTERN, ItemPatch, ItemReplacem
 
 router = APIRouter(prefix="/inventory", tags=["inventory"], route_class=Route)
 
+CHANGE: tuple[type[ServiceError], ...] = (
+    *BODY,
+    StockBelowReserved,
+    PreconditionFailed,
+    UnknownLocation,
+    PreconditionRequired,
+)
+
 SkuPath = Annotated[str, Path(pattern=SKU_PATTERN, examples=["BOLT-M8"])]
 
 
 @router.get(
     "/{sku}",
     response_model=ItemView,
-    responses={304: {"description": "The ETag is that of If-None-Match."}, **error_responses(404)},
+    responses={
+        200: {"headers": ETAG},
+        304: {"description": "The ETag is that of If-None-Match.", "headers": ETAG},
+        **error_responses(NotFound),
+    },
 )
 @requires("inventory:read")
 async def get_item(sku: SkuPath, session: BorrowedSession, conditions: RequestConditions) -> Response:
@@ -38,8 +61,9 @@ async def get_item(sku: SkuPath, session: BorrowedSession, conditions: RequestCo
     "/{sku}",
     response_model=ItemView,
     responses={
-        201: {"model": ItemView, "description": "Created."},
-        **error_responses(400, 408, 409, 412, 413, 415, 428),
+        200: {"headers": ETAG},
+        201: {"model": ItemView, "description": "Created.", "headers": ETAG},
+        **error_responses(*CHANGE),
     },
 )
 @requires("inventory:write")
@@ -56,7 +80,11 @@ async def put_item(
     return json_response(ItemView.of(item), status=201 if created else 200, headers=headers)
 
 
-@router.patch("/{sku}", response_model=ItemView, responses=error_responses(400, 404, 408, 409, 412, 413, 415, 428))
+@router.patch(
+    "/{sku}",
+    response_model=ItemView,
+    responses={200: {"headers": ETAG}, **error_responses(NotFound, EmptyPatch, *CHANGE)},
+)
 @accepts(JSON_MEDIA_TYPE, MERGE_PATCH)
 @requires("inventory:write")
 async def patch_item(
@@ -83,7 +111,7 @@ async def patch_item(
     return json_response(ItemView.of(item), headers={"ETag": item.etag})
 
 
-@router.get("/{sku}/audit", response_model=AuditPage, responses=error_responses(400, 404))
+@router.get("/{sku}/audit", response_model=AuditPage, responses=error_responses(InvalidCursor, NotFound))
 @requires("audit:read")
 async def get_item_audit(
     sku: SkuPath, session: BorrowedSession, limit: pages.Limit = pages.DEFAULT_LIMIT, cursor: pages.Cursor = None

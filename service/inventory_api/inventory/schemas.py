@@ -5,7 +5,7 @@ from typing import Annotated, Any, Self
 from pydantic import MISSING, AfterValidator, BaseModel, ConfigDict, Field
 
 from inventory_api.http.schemas import StrictModel, UtcDatetime
-from inventory_api.inventory.attributes import MAX_BYTES, MAX_DEPTH, problem
+from inventory_api.inventory.attributes import MAX_BYTES, MAX_DEPTH, normalised, problem
 from inventory_api.inventory.model import Item
 
 SKU_PATTERN = r"^[A-Za-z0-9._-]{1,64}$"
@@ -15,12 +15,12 @@ INT4_MAX = 2_147_483_647
 def _bounded(attributes: dict[str, Any]) -> dict[str, Any]:
     if found := problem(attributes):
         raise ValueError(found)
-    return attributes
+    return {name: normalised(value) for name, value in attributes.items()}
 
 
 Sku = Annotated[str, Field(pattern=SKU_PATTERN, description="Immutable.", examples=["BOLT-M8"])]
 LocationCode = Annotated[str, Field(pattern=SKU_PATTERN, examples=["MAIN"])]
-Name = Annotated[str, Field(min_length=1, max_length=200, examples=["Bolt M8 x 40"])]
+Name = Annotated[str, Field(min_length=1, max_length=200, pattern=r"\S", examples=["Bolt M8 x 40"])]
 Quantity = Annotated[
     int, Field(ge=0, le=INT4_MAX, description="Total on hand; a difference is applied at `warehouse_location`.")
 ]
@@ -45,6 +45,8 @@ class ItemReplacement(StrictModel):
 
 class ItemPatch(StrictModel):
     """PATCH: any non-empty subset. A field that is absent is not touched; only `low_stock_threshold` may be null."""
+
+    model_config = ConfigDict(json_schema_extra={"minProperties": 1})
 
     sku: Annotated[Sku, Field(description="May be present if it equals the path.")] | MISSING = MISSING
     name: Name | MISSING = MISSING

@@ -1,5 +1,6 @@
 """gunicorn as the supervisor of the server workers, configured from Settings alone."""
 
+import os
 import shutil
 import tempfile
 from pathlib import Path
@@ -26,6 +27,15 @@ class GunicornServer(BaseApplication):  # type: ignore[misc]  # has no types
         self.directory = Path(tempfile.mkdtemp(prefix="inventory-api-"))
         super().__init__()
 
+    def run(self) -> None:
+        """Serve; leaves by SystemExit, in the server workers too, which must not clean up."""
+        supervisor = os.getpid()
+        try:
+            super().run()
+        finally:
+            if os.getpid() == supervisor:
+                shutil.rmtree(self.directory, ignore_errors=True)
+
     def load_config(self) -> None:
         for name, value in self._options().items():
             self.cfg.set(name, value)
@@ -38,8 +48,9 @@ class GunicornServer(BaseApplication):  # type: ignore[misc]  # has no types
 
     def _options(self) -> dict[str, Any]:
         settings = self.settings
+        host = f"[{settings.host}]" if ":" in settings.host else settings.host
         return {
-            "bind": [f"{settings.host}:{settings.port}", f"{settings.host}:{settings.management_port}"],
+            "bind": [f"{host}:{settings.port}", f"{host}:{settings.management_port}"],
             "workers": settings.workers,
             "worker_class": "inventory_api.server.worker.ServerWorker",
             "worker_tmp_dir": str(SHARED_MEMORY) if SHARED_MEMORY.is_dir() else None,
@@ -51,7 +62,6 @@ class GunicornServer(BaseApplication):  # type: ignore[misc]  # has no types
             "logconfig_dict": json_logging.dict_config(settings.log_level),
             "pre_fork": self._take_slot,
             "post_fork": self._enter_slot,
-            "on_exit": lambda _: shutil.rmtree(self.directory, ignore_errors=True),
         }
 
     def _take_slot(self, arbiter: Any, worker: Any) -> None:

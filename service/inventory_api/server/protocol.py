@@ -36,6 +36,7 @@ class HttpProtocol(HttpToolsProtocol):
         self._header_bytes = 0
         self._refused = False
         self._timer: asyncio.TimerHandle | None = None
+        self._message_began = self.loop.time()
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
@@ -66,6 +67,7 @@ class HttpProtocol(HttpToolsProtocol):
     def on_message_begin(self) -> None:
         super().on_message_begin()
         self._message_number += 1
+        self._message_began = self.loop.time()
         self._header_bytes = 0
         self._in_headers = self._in_body = True
         self._arm(self.header_seconds, lambda: self._refuse(RequestTimeout("The headers did not arrive in time.")))
@@ -121,7 +123,7 @@ class HttpProtocol(HttpToolsProtocol):
         client = self.client[0] if self.client else None
         fields = {"request_id": request_id, "client.address": client, "error.type": error.type}
         logger.info("refused: %s", error.message, extra={**fields, "http.response.status_code": error.status})
-        self.transport.write(_response(error, request_id))
+        self.transport.write(_response(error, request_id, self.loop.time() - self._message_began))
         if self.transport.can_write_eof():
             self.transport.write_eof()
         self._arm(self.linger_seconds, self.transport.close)
@@ -136,10 +138,15 @@ class HttpProtocol(HttpToolsProtocol):
             self._timer = None
 
 
-def _response(error: ServiceError, request_id: str) -> bytes:
+def _response(error: ServiceError, request_id: str, seconds: float) -> bytes:
     body = json.dumps(error_body(error, request_id, None)).encode()
-    head = b"content-type: application/json\r\ncontent-length: %d\r\nx-request-id: %s\r\nconnection: close\r\n\r\n" % (
-        len(body),
-        request_id.encode(),
-    )
-    return STATUS_LINE[error.status] + head + body
+    headers = {
+        "content-type": "application/json",
+        "content-length": len(body),
+        "x-request-id": request_id,
+        "x-response-time": f"{seconds * 1000:.2f}ms",
+        "server-timing": f"app;dur={seconds * 1000:.2f}",
+        "connection": "close",
+    }
+    lines = [f"{name}: {value}\r\n" for name, value in headers.items()]
+    return STATUS_LINE[error.status] + "".join(lines).encode() + b"\r\n" + body

@@ -1,6 +1,6 @@
 """One JSON object a line on stdout, whoever logs: the service, gunicorn, uvicorn, warnings.
 
-Fields as in DESIGN section 6 and docs/logs.md; `extra={...}` adds more, under the names of OpenTelemetry.
+Fields as in docs/telemetry.md; `extra={...}` adds more, under the names of OpenTelemetry.
 """
 
 import json

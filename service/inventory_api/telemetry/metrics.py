@@ -117,7 +117,10 @@ QUERY_DURATION = Metric(
     "histogram",
     "seconds",
     "Time of one SQL statement, seen by the client.",
-    {"query_name": STATEMENTS, "error_type": "empty, or the class of the SQLSTATE, or `connection`, `timeout`"},
+    {
+        "query_name": STATEMENTS,
+        "error_type": "empty, or the class of the SQLSTATE, or `connection`, `timeout`, `client`",
+    },
     QUERY_BUCKETS,
 )
 CONNECTIONS = Metric(

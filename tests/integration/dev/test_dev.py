@@ -169,3 +169,42 @@ def test_keys_of_the_users_file_stay_valid_beside_the_commands(start: Start, key
     server = start(INVENTORY_API_KEYS_FILE=keys_file)
     for headers in (_key(server), {"Authorization": f"Bearer {ADMIN_KEY}"}):
         assert httpx.get(f"{server.api}/inventory/BOLT-M8", headers=headers).status_code == 200
+
+
+def test_a_closed_terminal_ends_everything(start: Start, data: Path) -> None:
+    server = start()
+    server.signal(signal.SIGHUP)
+    assert server.wait() == 0
+    assert _left(data) == []
+
+
+def test_a_server_that_ends_by_itself_ends_the_command_and_is_named(start: Start, data: Path) -> None:
+    server = start()
+    (postmaster,) = [child for child in server.children() if child.name() == "postgres"]
+    postmaster.kill()
+    assert server.wait() == 1
+    assert "postgresql has ended by itself" in server.stderr
+    assert _left(data) == []
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--port", "99999"], "argument --port: invalid _port value: '99999'"),
+        (["--data-dir", "/proc/nowhere"], "--data-dir: /proc/nowhere: No such file or directory"),
+        (["--database-url", "mysql://x"], "INVENTORY_DATABASE_URL: must begin with postgresql://"),
+    ],
+)
+def test_bad_arguments_are_told_in_a_line(start: Start, arguments: list[str], message: str) -> None:
+    server = start(*arguments, ready=False)
+    assert server.wait() in {1, 2}
+    assert message in server.stderr.splitlines()[-1]
+    assert "Traceback" not in server.stderr
+
+
+def test_a_data_directory_that_others_can_write_to_is_refused(start: Start, data: Path) -> None:
+    """Its record of processes would be believed, and its key."""
+    data.chmod(0o777)
+    server = start(ready=False)
+    assert server.wait() == 1
+    assert "must be a directory of yours that nobody else can write to" in server.stderr

@@ -29,8 +29,8 @@ async def test_every_route_refuses_a_key_that_lacks_its_scope_and_names_it(servi
     """Each route of the API x each scope: with all scopes but one that it requires, 403."""
     table: RouteTable = service.app.api.state.route_table
     checked = 0
-    for method, path, endpoint in table.operations():
-        for scope in getattr(endpoint, "required_scopes", ()):
+    for method, path, route in table.operations():
+        for scope in getattr(route, "required_scopes", ()):
             write_keys(keys_file, {"admin": ADMIN_KEY}, [other for other in SCOPES if other != scope])
             await _reload(service)
             response = await service.api.request(method, path.replace("{sku}", "A-1"))
@@ -42,7 +42,7 @@ async def test_every_route_refuses_a_key_that_lacks_its_scope_and_names_it(servi
 
 async def test_every_route_but_the_open_ones_declares_a_scope(service: Service) -> None:
     table: RouteTable = service.app.api.state.route_table
-    without = {path for _, path, endpoint in table.operations() if not hasattr(endpoint, "required_scopes")}
+    without = {path for _, path, route in table.operations() if not hasattr(route, "required_scopes")}
     assert without == {"/openapi.json", "/system/live", "/system/startup", "/system/ready"}
 
 
@@ -96,3 +96,10 @@ async def _reload(service: Service) -> None:
     keys: Any = service.app.api.state.resources.api_keys
     keys._checked = float("-inf")
     keys.refresh()
+
+
+async def test_a_key_may_be_any_text(service: Service, keys_file: Path) -> None:
+    write_keys(keys_file, {"admin": "schl\u00fcssel"})
+    await _reload(service)
+    headers = {b"Authorization": "Bearer schl\u00fcssel".encode()}
+    assert (await service.anonymous.get("/inventory/absent", headers=headers)).status_code == 404

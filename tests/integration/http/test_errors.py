@@ -7,6 +7,7 @@ from typing import Any
 import httpx
 import pytest
 from fastapi import HTTPException, Response
+from openapi_spec_validator import validate
 from starlette.background import BackgroundTask
 from tests.support.service import ITEM, Service, error_of
 
@@ -14,7 +15,6 @@ from inventory_api.database.statement import Statement
 from inventory_api.errors import ServiceError
 from inventory_api.http import errors as rendering
 from inventory_api.http.deps import BorrowedSession
-from inventory_api.http.openapi import error_types
 
 JSON = {"Content-Type": "application/json"}
 TEXT = {"Content-Type": "text/plain"}
@@ -98,16 +98,84 @@ async def test_a_framework_error_of_any_status_keeps_the_shape(service: Service)
     assert (response.status_code, error_of(response)["type"]) == (400, "BAD_REQUEST")
 
 
-async def test_a_cancellation_is_not_taken_for_an_error(service: Service) -> None:
-    """A client that leaves cancels: nothing is answered, nothing is counted as a failure of the service."""
+async def test_a_request_that_is_cut_off_is_answered_in_the_one_shape(service: Service) -> None:
+    """Only the end of a drain cancels; it is no failure of the route, and no fault of the client's."""
 
     async def cancel() -> None:
         raise asyncio.CancelledError
 
     service.app.api.add_api_route("/cancel", cancel)
-    with pytest.raises(asyncio.CancelledError):
-        await service.api.get("/cancel")
+    response = await service.api.get("/cancel")
+    assert (response.status_code, error_of(response)["type"]) == (503, "NOT_READY")
     assert await service.metric("http_server_exceptions_total", error_type="INTERNAL_FAILURE") == 0
+
+
+async def test_a_client_that_leaves_is_a_499_and_no_failure_of_the_service(
+    service: Service, caplog: pytest.LogCaptureFixture
+) -> None:
+    """In the middle of its body, and while it waits for an answer that then fails."""
+
+    async def fail() -> None:
+        raise LookupError
+
+    service.app.api.add_api_route("/fail", fail)
+    headers = [(name.encode(), value.encode()) for name, value in service.api.headers.items()]
+    scope = {"type": "http", "query_string": b"", "server": ("api", 8000), "client": ("127.0.0.1", 1), "scheme": "http",
+             "http_version": "1.1", "root_path": "", "asgi": {"version": "3.0"}}  # fmt: skip
+
+    async def left() -> dict[str, Any]:
+        return {"type": "http.disconnect"}
+
+    async def send(_: Any) -> None:
+        return
+
+    json_headers = [*headers, (b"content-type", b"application/json"), (b"content-length", b"100")]
+    for method, path, sent in (("PATCH", "/inventory/A-1", json_headers), ("GET", "/fail", headers)):
+        raw = {"method": method, "path": path, "raw_path": path.encode(), "headers": sent}
+        with caplog.at_level(logging.INFO, "inventory_api.access"):
+            await service.app({**scope, **raw}, left, send)
+        assert vars(caplog.records[-1])["http.response.status_code"] == 499
+    labels = {"http_response_status_code": "499"}
+    assert (
+        await service.metric("http_server_request_duration_seconds_count", **labels, http_request_method="PATCH") == 1
+    )
+    assert await service.metric("http_server_request_duration_seconds_count", http_response_status_code="500") == 0
+
+
+async def test_series_stay_bounded_whatever_paths_and_methods_are_tried(service: Service) -> None:
+    async def series() -> int:
+        text = (await service.management.get("/metrics")).text
+        return len([line for line in text.splitlines() if not line.startswith("#")])
+
+    for warm in ("GET", "PUT", "PURGE"):
+        await service.api.request(warm, "/nowhere")
+        await service.api.request(warm, "/inventory/A-0")
+    before = await series()
+    for n in range(300):
+        await service.api.request(f"ODD{n}", f"/nowhere/{n}")
+        await service.api.get(f"/inventory/A-{n}")
+        await service.api.get(f"/inventory/{n}/{n}")
+    assert await series() <= before + 20
+
+
+@pytest.mark.parametrize(
+    ("accept", "problem"),
+    [
+        ("application/problem+json", True),
+        ("APPLICATION/PROBLEM+JSON", True),
+        ("text/html, application/problem+json;q=0.5", True),
+        ("application/json, application/problem+json", True),
+        ("application/json, application/problem+json;q=0.1", False),
+        ("application/problem+json;q=0", False),
+        ("application/problem+jsonx", False),
+        ("application/problem+json;q=x", False),
+        ("*/*", False),
+        ("", False),
+    ],
+)
+async def test_accept_is_read_with_its_weights(service: Service, accept: str, problem: bool) -> None:
+    response = await service.api.get("/inventory/absent", headers={"Accept": accept})
+    assert (response.headers["Content-Type"] == "application/problem+json") is problem
 
 
 async def test_the_same_error_as_problem_json_where_the_client_asks_for_it(service: Service) -> None:
@@ -128,21 +196,29 @@ async def test_a_request_id_is_kept_where_it_is_one_and_else_made(service: Servi
     assert response.headers["X-Request-ID"]
 
 
-async def test_openapi_documents_exactly_the_registry(service: Service) -> None:
+async def test_openapi_is_valid_and_says_what_a_route_answers(service: Service) -> None:
     document = (await service.anonymous.get("/openapi.json")).json()
+    validate(document)
     operation = document["paths"]["/inventory/{sku}"]["patch"]
     assert sorted(operation["responses"]) == [
         "200", "400", "401", "403", "404", "408", "409", "412", "413", "415", "422", "428", "500", "503", "504",
     ]  # fmt: skip
-    schema = operation["responses"]["422"]["content"]["application/json"]["schema"]
-    assert schema == {"$ref": "#/components/schemas/ErrorBody"}
-    assert "HTTPValidationError" not in document["components"]["schemas"]
+    unprocessable = operation["responses"]["422"]
+    assert unprocessable["description"] == "`EMPTY_PATCH` or `UNKNOWN_LOCATION` or `VALIDATION_FAILURE`"
+    assert set(unprocessable["content"]) == {"application/json", "application/problem+json"}
+    assert unprocessable["content"]["application/json"]["schema"] == {"$ref": "#/components/schemas/ErrorBody"}
+    assert set(operation["requestBody"]["content"]) == {"application/json", "application/merge-patch+json"}
     assert operation["x-required-scopes"] == ["inventory:write"]
+    assert operation["security"] == [{"ApiKey": []}]
+    assert "ETag" in operation["responses"]["200"]["headers"]
+    assert "HTTPValidationError" not in document["components"]["schemas"]
+    assert "503" in document["paths"]["/system/ready"]["get"]["responses"]
 
 
 def test_every_error_of_the_registry_has_a_type_of_its_own() -> None:
-    types = [kind for status in range(400, 600) for kind in error_types(status)]
-    assert len(types) == len(set(types)) == len(list(_errors()))
+    types = [error.type for error in _errors()]
+    assert len(types) == len(set(types))
+    assert len(types) > 20
 
 
 def _errors(base: type[ServiceError] = ServiceError) -> list[type[ServiceError]]:

@@ -53,6 +53,26 @@ async def test_true_in_the_place_of_1_is_a_change_although_python_calls_them_equ
     assert len(await service.audit("A-1")) == 2
 
 
+@pytest.mark.parametrize("number", ["1e16", "1e22", "-0.0", "123456789012345678901234567890.5", "0.1", "1e-7", "1.0"])
+async def test_a_number_that_is_sent_again_is_no_change_however_it_is_written(service: Service, number: str) -> None:
+    """jsonb gives numbers back without exponents; a change is one of the value."""
+    await service.put("A-1")
+    body = f'{{"attributes": {{"a": [{number}]}}}}'
+    headers = {"Content-Type": "application/json"}
+    etags = {(await service.api.patch("/inventory/A-1", content=body, headers=headers)).headers["ETag"] for _ in "123"}
+    assert len(etags) == 1
+    assert len(await service.audit("A-1")) == 2
+
+
+async def test_every_line_of_a_conditional_header_counts(service: Service) -> None:
+    """RFC 9110, 5.3: several lines are one list."""
+    etag = (await service.put("A-1")).headers["ETag"]
+    lines = [("If-Match", '"a"'), ("If-Match", etag)]
+    assert (await service.api.patch("/inventory/A-1", json={"quantity": 1}, headers=lines)).status_code == 200
+    lines = [("If-None-Match", '"a"'), ("If-None-Match", "*")]
+    assert (await service.api.patch("/inventory/A-1", json={"name": "x"}, headers=lines)).status_code == 412
+
+
 @pytest.mark.parametrize(
     ("body", "kind"),
     [
@@ -69,6 +89,7 @@ async def test_true_in_the_place_of_1_is_a_change_although_python_calls_them_equ
         ({"quantity": 2_147_483_648}, "VALIDATION_FAILURE"),
         ({"nmae": "Nut"}, "VALIDATION_FAILURE"),
         ({"name": ""}, "VALIDATION_FAILURE"),
+        ({"name": " \t"}, "VALIDATION_FAILURE"),
         ({"name": "x" * 201}, "VALIDATION_FAILURE"),
         ({"name": "a\x00b"}, "VALIDATION_FAILURE"),
         ({"attributes": {"a": "\x00"}}, "VALIDATION_FAILURE"),

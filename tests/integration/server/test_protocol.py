@@ -79,6 +79,7 @@ def _refusal(answer: bytes) -> tuple[int, str]:
     error = json.loads(body)["error"]
     assert error["request_id"].encode() in head
     assert b"connection: close" in head
+    assert b"x-response-time: " in head
     return int(head.split()[1]), error["type"]
 
 

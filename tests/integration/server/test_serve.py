@@ -121,7 +121,8 @@ def test_one_request_id_joins_error_log_trace_and_audit(
         assert _put(server, "A-1", **{"X-Request-ID": "joined"}).status_code == 201
         openmetrics = httpx.get(f"{server.management}/metrics", headers={"Accept": "application/openmetrics-text"})
         failed = httpx.get(f"{server.api}/inventory/absent", headers={**HEADERS, "X-Request-ID": "failed"})
-        httpx.get(f"{server.management}/system/ready")
+        for port in (server.api, server.management):
+            httpx.get(f"{port}/system/ready")
         server.signal(signal.SIGTERM)
         assert server.wait() == 0
         (line,) = [line for line in server.log_lines() if line.get("request_id") == "joined"]
@@ -206,6 +207,26 @@ async def test_a_request_in_flight_is_finished_and_the_management_port_answers_m
         assert await asyncio.to_thread(server.wait) == 0
 
 
+async def test_a_request_that_the_drain_cuts_off_is_answered_in_the_one_shape(
+    settings: dict[str, Any], tmp_path: Path
+) -> None:
+    """Its body never comes; the drain does not wait for it longer than it says."""
+    with serving(tmp_path, drain_delay=0, drain_timeout=1, request_deadline=1, **settings) as server:
+        reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
+        head = f"PATCH /inventory/A-1 HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {ADMIN_KEY}\r\n"
+        writer.write(f"{head}Content-Type: application/json\r\nContent-Length: 100\r\n\r\n{{".encode())
+        await asyncio.to_thread(
+            wait_until, lambda: "http_server_active_requests{" + 'server_worker="0"} 1.0' in server.metrics()
+        )
+        server.signal(signal.SIGTERM)
+        answer = await reader.read()
+        writer.close()
+        assert int(answer.split()[1]) in {408, 503}
+        assert json.loads(answer.partition(b"\r\n\r\n")[2])["error"]["request_id"]
+        assert await asyncio.to_thread(server.wait) == 0
+        assert [line for line in server.log_lines() if line["level"] == "error"] == []
+
+
 def test_the_start_survives_a_database_that_is_down(keys_file: Path, tmp_path: Path) -> None:
     url = f"postgresql://postgres@/x?host={tmp_path}"
     with serving(tmp_path, ready=False, database_url=url, api_keys_file=keys_file) as server:
@@ -221,6 +242,8 @@ def test_the_start_survives_a_database_that_is_down(keys_file: Path, tmp_path: P
         ("INVENTORY_POOL_MAX", "many", "INVENTORY_POOL_MAX: Input should be a valid integer"),
         ("INVENTORY_DATABASE_URL", "", "INVENTORY_DATABASE_URL is not set"),
         ("INVENTORY_DATABASE_URL", "mysql://x", "INVENTORY_DATABASE_URL: must begin with postgresql:// or postgres://"),
+        ("INVENTORY_DATABASE_URL", "postgresql://h:99999/x", "INVENTORY_DATABASE_URL: a port must be a number"),
+        ("INVENTORY_REDIS_URL_FILE", "/absent", "INVENTORY_REDIS_URL_FILE: /absent: No such file or directory"),
         ("INVENTORY_REDIS_URL", "http://x", "INVENTORY_REDIS_URL: must begin with redis:// or rediss:// or unix://"),
     ],
 )
@@ -228,6 +251,8 @@ def test_a_wrong_setting_stops_the_start_with_one_line_that_names_it(
     tmp_path: Path, settings: dict[str, Any], name: str, value: str, message: str
 ) -> None:
     named = {f"INVENTORY_{key.upper()}": found for key, found in settings.items()} | {name: value}
+    if name.endswith("_FILE"):
+        del named[name.removesuffix("_FILE")]
     command = [sys.executable, "-m", "inventory_api.cli", "serve"]
     server = Server(command, clean_environment(named), tmp_path, *free_ports(2))
     assert server.wait(30) == 2

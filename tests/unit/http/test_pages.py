@@ -1,6 +1,7 @@
 """Cursors."""
 
 import base64
+import json
 from datetime import UTC, datetime
 from uuid import UUID
 
@@ -15,6 +16,14 @@ POSITION = (datetime(2026, 11, 23, 20, 0, 0, 123_456, tzinfo=UTC), UUID(int=7))
 def test_a_cursor_is_the_position_that_it_was_made_of() -> None:
     assert decode(encode(POSITION, {"sku": "a"}), {"sku": "a"}) == POSITION
     assert decode(None, {}) is None
+
+
+@pytest.mark.parametrize("moment", ["0001-01-01T00:00:00+23:59", "9999-12-31T23:59:59-23:59"])
+def test_a_forged_moment_that_postgresql_cannot_hold_is_an_invalid_cursor(moment: str) -> None:
+    digest = json.loads(base64.urlsafe_b64decode(encode(POSITION, {}) + "=="))[0]
+    forged = base64.urlsafe_b64encode(json.dumps([digest, moment, str(UUID(int=7))]).encode()).decode().rstrip("=")
+    with pytest.raises(InvalidCursor):
+        decode(forged, {})
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,117 @@
+"""The pool: every wait has an end, and the address counts as it is now."""
+
+import asyncio
+from pathlib import Path
+
+import asyncpg
+import pytest
+from opentelemetry import trace
+
+from inventory_api.database.pool import Database
+from inventory_api.database.statement import Statement
+from inventory_api.errors import DependencyUnavailable
+from inventory_api.telemetry.metrics import Metrics
+
+SHOW = Statement("test.show", "SELECT name, setting FROM pg_settings WHERE name LIKE '%_timeout'")
+WHERE = Statement("test.where", "SELECT current_database() AS name")
+SLEEP = Statement("test.sleep", "SELECT pg_sleep(3600)")
+TRACER = trace.NoOpTracerProvider().get_tracer("test")
+
+
+async def test_every_session_has_the_time_outs_of_the_service(database_url: str) -> None:
+    database = Database(lambda: database_url, size=1, acquire_timeout=1, metrics=Metrics(), tracer=TRACER)
+    await database.open()
+    async with database.session() as session:
+        found = {row["name"]: row["setting"] for row in await session.fetch(SHOW)}
+    await database.close()
+    assert found["statement_timeout"] == "3000"
+    assert found["lock_timeout"] == "2000"
+    assert found["idle_in_transaction_session_timeout"] == "10000"
+    assert int(found["lock_timeout"]) > int(found["deadlock_timeout"])
+
+
+async def test_a_statement_that_does_not_end_is_ended_and_its_connection_replaced(database_url: str) -> None:
+    database = Database(lambda: database_url, size=1, acquire_timeout=1, metrics=Metrics(), tracer=TRACER)
+    await database.open()
+    async with asyncio.timeout(20):
+        async with database.session() as session:
+            with pytest.raises(DependencyUnavailable):
+                await session.fetch(SLEEP)
+        async with database.session() as session:
+            assert await session.fetch(WHERE)
+    await database.close()
+
+
+async def test_a_server_that_does_not_answer_costs_one_wait(database_url: str) -> None:
+    """A proxy stops passing on what the server says: the own time-out ends it, and nothing after that waits."""
+    stalled = asyncio.Event()
+    target = database_url.partition("host=")[2] + "/.s.PGSQL.5432"
+
+    async def relay(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, stall: bool) -> None:
+        while data := await reader.read(65_536):
+            if stall and stalled.is_set():
+                continue
+            writer.write(data)
+        writer.close()
+
+    async def accept(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        server_reader, server_writer = await asyncio.open_unix_connection(target)
+        await asyncio.gather(relay(reader, server_writer, False), relay(server_reader, writer, True))
+
+    proxy = await asyncio.start_server(accept, "127.0.0.1", 0)
+    name = database_url.partition("@/")[2].partition("?")[0]
+    url = f"postgresql://postgres@127.0.0.1:{proxy.sockets[0].getsockname()[1]}/{name}?sslmode=disable"
+    database = Database(lambda: url, size=1, acquire_timeout=1, metrics=Metrics(), tracer=TRACER)
+    await database.open()
+    async with database.session() as session:
+        await session.fetch(WHERE)
+    stalled.set()
+    loop = asyncio.get_running_loop()
+    started = loop.time()
+    async with asyncio.timeout(30):
+        async with database.session() as session:
+            with pytest.raises(DependencyUnavailable):
+                await session.fetch(WHERE)
+    waited = loop.time() - started
+    await database.close()
+    proxy.close()
+    assert waited < 30
+
+
+async def test_a_rotated_address_counts_at_the_next_connection(
+    database_url: str, empty_database_url: str, tmp_path: Path
+) -> None:
+    file = tmp_path / "url"
+    file.write_text(database_url)
+    database = Database(file.read_text, size=1, acquire_timeout=1, metrics=Metrics(), tracer=TRACER)
+    await database.open()
+    names = []
+    for url in (database_url, empty_database_url):
+        file.write_text(url)
+        await database.expire()
+        async with database.session() as session:
+            names += [row["name"] for row in await session.fetch(WHERE)]
+    await database.close()
+    assert len(set(names)) == 2
+
+
+async def test_an_address_that_cannot_be_read_is_a_dependency_that_is_not_there(tmp_path: Path) -> None:
+    database = Database((tmp_path / "absent").read_text, size=1, acquire_timeout=1, metrics=Metrics(), tracer=TRACER)
+    await database.open()
+    async with database.session() as session:
+        with pytest.raises(DependencyUnavailable):
+            await session.fetch(WHERE)
+    await database.close()
+
+
+async def test_a_lock_that_another_holds_is_told_as_what_it_is(database_url: str) -> None:
+    database = Database(lambda: database_url, size=1, acquire_timeout=1, metrics=Metrics(), tracer=TRACER)
+    await database.open()
+    holder = await asyncpg.connect(database_url)
+    async with holder.transaction():
+        await holder.execute("LOCK TABLE location")
+        async with database.session() as session:
+            with pytest.raises(DependencyUnavailable, match="Other requests change the same things"):
+                await session.fetch(Statement("test.locked", "SELECT 1 FROM location"))
+    await holder.close()
+    await database.close()
