@@ -136,6 +136,7 @@ async def test_a_client_that_leaves_is_a_499_and_no_failure_of_the_service(
             await service.app({**scope, **raw}, left, send)
         assert vars(caplog.records[-1])["http.response.status_code"] == 499
     labels = {"http_response_status_code": "499"}
+    assert await service.metric("http_server_exceptions_total", http_route="/inventory/{sku}") == 0
     assert (
         await service.metric("http_server_request_duration_seconds_count", **labels, http_request_method="PATCH") == 1
     )
