@@ -25,13 +25,12 @@ class HttpProtocol(HttpToolsProtocol):
     max_header_bytes = 32_768
     # From the first byte of a request to the end of its headers; also for a connection that sends nothing at all.
     header_seconds = 10.0
-    # For what a client still sends after its answer: the rest of a body, or more of what was refused.
+    # For what a client still sends of a request that was refused.
     linger_seconds = 2.0
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._in_headers = False
-        self._in_body = False
         self._message_number = 0
         self._header_bytes = 0
         self._refused = False
@@ -62,6 +61,7 @@ class HttpProtocol(HttpToolsProtocol):
             self._header_bytes += len(data)
             self._check_header_bytes()
         elif self._is_idle() and self._timer is None:
+            # Neither a request nor an answer: empty lines, or the rest of a body that was answered already.
             self._arm(self.header_seconds, self.transport.close)
 
     def on_message_begin(self) -> None:
@@ -69,7 +69,7 @@ class HttpProtocol(HttpToolsProtocol):
         self._message_number += 1
         self._message_began = self.loop.time()
         self._header_bytes = 0
-        self._in_headers = self._in_body = True
+        self._in_headers = True
         self._arm(self.header_seconds, lambda: self._refuse(RequestTimeout("The headers did not arrive in time.")))
 
     def on_headers_complete(self) -> None:
@@ -85,18 +85,11 @@ class HttpProtocol(HttpToolsProtocol):
             super().on_body(body)
 
     def on_message_complete(self) -> None:
-        self._in_body = False
         if self._refused:
             return
         super().on_message_complete()
         if self._is_idle():
             self._arm(self.timeout_keep_alive, self.transport.close)
-
-    def on_response_complete(self) -> None:
-        super().on_response_complete()
-        if self._in_body and not self._in_headers and self._is_idle():
-            # Nobody reads the rest of this body; a client that drips it would hold the connection for ever.
-            self._arm(self.linger_seconds, self.transport.close)
 
     def _check_header_bytes(self) -> None:
         if self._header_bytes > self.max_header_bytes:
