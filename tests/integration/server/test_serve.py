@@ -159,7 +159,7 @@ def test_a_collector_that_refuses_does_not_disturb_requests(settings: dict[str, 
 
 async def test_a_drain_under_keep_alive_clients_fails_no_request(settings: dict[str, Any], tmp_path: Path) -> None:
     """Clients that go elsewhere on `Connection: close`, as a Service's endpoints do: none sees a reset or a 5xx."""
-    with serving(tmp_path, **settings) as server:
+    with serving(tmp_path, drain_delay=3, **settings) as server:
         _put(server, "A-1")
         failures: list[str] = []
         answered = 0
