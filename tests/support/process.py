@@ -3,10 +3,12 @@
 import contextlib
 import json
 import os
+import shutil
 import signal
 import socket
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -39,11 +41,19 @@ class Running:
     """One command under test; its output goes to files."""
 
     def __init__(self, command: Sequence[str], environment: Mapping[str, str], directory: Path) -> None:
+        # Of its own and short, for the sockets in it; removed also where the command is killed.
+        self._temporary = Path(tempfile.mkdtemp(prefix="it-"))
+        self._temporary.chmod(0o711)
         self._stdout = directory / "stdout"
         self._stderr = directory / "stderr"
         with self._stdout.open("wb") as out, self._stderr.open("wb") as err:
             self.process = subprocess.Popen(
-                command, env=environment, stdin=subprocess.DEVNULL, stdout=out, stderr=err, cwd=directory
+                command,
+                env={**environment, "TMPDIR": str(self._temporary)},
+                stdin=subprocess.DEVNULL,
+                stdout=out,
+                stderr=err,
+                cwd=directory,
             )
 
     @property
@@ -70,6 +80,7 @@ class Running:
                 child.kill()
         self.process.kill()
         self.process.wait()
+        shutil.rmtree(self._temporary, ignore_errors=True)
 
 
 class Server(Running):

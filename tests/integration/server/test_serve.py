@@ -256,6 +256,7 @@ def test_a_wrong_setting_stops_the_start_with_one_line_that_names_it(
     command = [sys.executable, "-m", "inventory_api.cli", "serve"]
     server = Server(command, clean_environment(named), tmp_path, *free_ports(2))
     assert server.wait(30) == 2
+    server.kill_all()
     assert message in server.stderr
     assert len(server.stderr.splitlines()) == 1
 
