@@ -27,9 +27,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _serve(_: argparse.Namespace) -> int:
     loaded = settings.load()
-    # Once here, where a wrong one is a line for whoever starts it; later it is a dependency that is not there.
-    loaded.current_database_url()
-    loaded.current_redis_url()
+    loaded.check_addresses()
     from inventory_api.server.gunicorn import GunicornServer  # noqa: PLC0415 -- each command imports what it needs
 
     GunicornServer(loaded).run()

@@ -127,6 +127,15 @@ class Settings(BaseModel):
             raise SettingsError(f"{variable}: a port must be a number from 1 to 65535")
         return value
 
+    def check_addresses(self) -> None:
+        """Once at the start, where a wrong one is a line for whoever starts it; later it is a dependency not there.
+
+        Raises:
+            SettingsError: the database's is missing, or one cannot be read or is none.
+        """
+        self.current_database_url()
+        self.current_redis_url()
+
     def public(self) -> dict[str, object]:
         """All settings but secrets, for `/system/info`."""
         return self.model_dump(mode="json", exclude={"database_url", "database_direct_url", "redis_url"})

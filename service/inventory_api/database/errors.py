@@ -3,13 +3,11 @@
 import asyncpg
 
 # SQLSTATE classes and codes that say that the server or the way to it is at fault: connection, resources, operator
-# intervention (a time-out of the server's included), a standby that takes no writes, a database,
-# role or table that is not there yet.
+# intervention (a time-out of the server's included), a standby that takes no writes, a database, role or table that is
+# not there yet.
 UNAVAILABLE_CLASSES = ("08", "53", "57")
 READ_ONLY = "25006"
 UNAVAILABLE_CODES = (READ_ONLY, "3D000", "28P01", "28000", "42P01")
-
-
 LOCK_NOT_AVAILABLE = "55P03"
 # What asyncpg raises when a connection cannot be made or used.
 UNUSABLE = (asyncpg.InterfaceError, asyncpg.InternalClientError, OSError, TimeoutError)

@@ -42,9 +42,7 @@ class Session:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, stack: TracebackType | None
     ) -> None:
-        connection, self._connection = self._connection, None
-        if connection is not None:
-            await self._database.give_back(connection)
+        await self._give_back()
 
     async def fetch(self, statement: Statement, *arguments: object) -> list[asyncpg.Record]:
         """All rows."""
@@ -85,13 +83,18 @@ class Session:
             # Nothing was sent on it yet: whoever wants may begin again, on another connection.
             if self._connection is not None:
                 self._connection.terminate()
-            await self.__aexit__(None, None, None)
+            await self._give_back()
             raise LostBeforeFirstStatement(error.message) from error
 
     async def _borrowed(self) -> asyncpg.pool.PoolConnectionProxy:
         if self._connection is None:
             self._connection = await self._database.borrow()
         return self._connection
+
+    async def _give_back(self) -> None:
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            await self._database.give_back(connection)
 
     async def _run(self, statement: Statement, call: Callable[[asyncpg.pool.PoolConnectionProxy], Awaitable[T]]) -> T:
         connection = await self._borrowed()

@@ -60,6 +60,8 @@ def _run(options: argparse.Namespace, stack: ExitStack, asked: "_Asked") -> int:
     redis_url = options.redis_url or _start_redis(data, processes, stack)
     key = options.api_key or _kept_key(data)
     environment = _environment(options, database_url, redis_url, _keys_file(data, key))
+    loaded = settings.load(environment)
+    loaded.check_addresses()
     print(_banner(options, key, data, redis_url), file=sys.stderr, flush=True)
     migrated = _migrate(environment)
     if asked.signal is not None:
@@ -70,7 +72,7 @@ def _run(options: argparse.Namespace, stack: ExitStack, asked: "_Asked") -> int:
         demo_data.add(database_url)
     serve = [sys.executable, "-m", "inventory_api.cli", "serve"]
     processes.start("the API", serve, env=environment)
-    return _wait(processes, options.management_port, asked, settings.load(environment).graceful_timeout)
+    return _wait(processes, options.management_port, asked, loaded.graceful_timeout)
 
 
 def _wait(processes: Processes, management_port: int, asked: "_Asked", graceful_timeout: int) -> int:
@@ -188,9 +190,6 @@ def _environment(options: argparse.Namespace, database_url: str, redis_url: str 
     environment.setdefault("INVENTORY_DOCS", "true")
     if redis_url:
         environment["INVENTORY_REDIS_URL"] = redis_url
-    loaded = settings.load(environment)
-    loaded.current_database_url()
-    loaded.current_redis_url()
     return environment
 
 

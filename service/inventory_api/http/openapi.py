@@ -36,7 +36,6 @@ EVERY_RESPONSE = {"X-Request-ID": TEXT, "X-Response-Time": TEXT, "Server-Timing"
 OF_STATUS = {
     "201": ("Location",),
     "401": ("WWW-Authenticate",),
-    "405": ("Allow",),
     "503": ("Retry-After",),
 }
 ETAG = {"ETag": TEXT}

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
 
+import httpx
 import pytest
 from tests.support.service import Service, error_of, running
 from tests.support.waiting import eventually
@@ -31,17 +32,23 @@ async def service(database_url: str, keys_file: Path, gate: asyncio.Event) -> As
         yield started
 
 
-async def test_the_excess_is_refused_and_probes_are_not(
-    service: Service, gate: asyncio.Event, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """The wait is long enough here for all to arrive within it, also on a slow machine."""
-    monkeypatch.setattr(overload, "QUEUE_SECONDS", 2)
+async def _fill(service: Service) -> list[asyncio.Task[httpx.Response]]:
+    """As many requests as the service answers at once, all of them waiting at the gate."""
     admitted = [asyncio.create_task(service.api.get("/gate")) for _ in range(LIMIT)]
 
     async def all_inside() -> bool:
         return await service.metric("http_server_active_requests") == LIMIT
 
     await eventually(all_inside)
+    return admitted
+
+
+async def test_the_excess_is_refused_and_probes_are_not(
+    service: Service, gate: asyncio.Event, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The wait is long enough here for all to arrive within it, also on a slow machine."""
+    monkeypatch.setattr(overload, "QUEUE_SECONDS", 2)
+    admitted = await _fill(service)
     excess = await asyncio.gather(*(service.api.get("/gate") for _ in range(20)))
     assert {(answer.status_code, error_of(answer)["type"]) for answer in excess} == {(503, "OVERLOADED")}
     assert all(1 <= int(answer.headers["Retry-After"]) <= 5 for answer in excess)
@@ -58,12 +65,7 @@ async def test_a_request_that_waits_a_little_is_answered(
 ) -> None:
     """The wait is made long here, so that a slow machine cannot turn it into a refusal."""
     monkeypatch.setattr(overload, "QUEUE_SECONDS", 60)
-    admitted = [asyncio.create_task(service.api.get("/gate")) for _ in range(LIMIT)]
-
-    async def all_inside() -> bool:
-        return await service.metric("http_server_active_requests") == LIMIT
-
-    await eventually(all_inside)
+    admitted = await _fill(service)
     waiting = asyncio.create_task(service.api.get("/inventory/absent"))
 
     async def one_waits() -> bool:
