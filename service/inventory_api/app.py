@@ -66,9 +66,10 @@ def create_app(settings: Settings, slot: Slot | None = None) -> Application:
     metrics = Metrics()
     metrics.build_info.labels(version=__version__, commit=settings.commit).set(1)
     json_logging.count_records(metrics.log_records)
-    drain = Drain()
+    slot = slot or Slot()
+    drain = Drain(slot.is_last)
     resources = _create_resources(settings, metrics, drain)
-    gatherer = MetricsGatherer(metrics, slot or Slot())
+    gatherer = MetricsGatherer(metrics, slot)
     api = _create_api(settings, resources, gatherer, drain)
     management = create_management(settings, resources, gatherer, drain)
     return Application(api, management, settings.management_port, drain, settings.trusted_proxies)
@@ -117,7 +118,7 @@ def _create_api(settings: Settings, resources: Resources, gatherer: MetricsGathe
         telemetry=tracing.NO_NATIVE_TELEMETRY,
         middleware=[
             Middleware(
-                RequestContextMiddleware, metrics=resources.metrics, draining=lambda: drain.draining, counted=True
+                RequestContextMiddleware, metrics=resources.metrics, closing=lambda: drain.closing, counted=True
             ),
             Middleware(OverloadMiddleware, limit=settings.in_flight_limit, metrics=resources.metrics),
             Middleware(DeadlineMiddleware, seconds=settings.request_deadline),

@@ -58,7 +58,11 @@ class Health:
         self._task: asyncio.Task[None] | None = None
 
     async def open(self) -> None:
-        """Start the rounds; returns before the first is done."""
+        """The first round, at most `TIMEOUT_SECONDS` long, whatever it says: the first probe then finds an answer.
+
+        Else a server worker that stands in for another would say `starting` for a service that has long been ready.
+        """
+        await self._round()
         self._task = asyncio.create_task(self._rounds(), name="health")
 
     async def close(self) -> None:
@@ -91,13 +95,16 @@ class Health:
 
     async def _rounds(self) -> None:
         while True:
-            before = self.readiness()
-            await asyncio.gather(*(self._run(check) for check in self._checks))
-            self._first_round_done = True
-            if (after := self.readiness()) != before:
-                level = logging.INFO if after == "ready" else logging.WARNING
-                logger.log(level, "readiness: %s, was %s", after, before, extra={"checks": self.checks()})
             await asyncio.sleep(INTERVAL_SECONDS)
+            await self._round()
+
+    async def _round(self) -> None:
+        before = self.readiness()
+        await asyncio.gather(*(self._run(check) for check in self._checks))
+        self._first_round_done = True
+        if (after := self.readiness()) != before:
+            level = logging.INFO if after == "ready" else logging.WARNING
+            logger.log(level, "readiness: %s, was %s", after, before, extra={"checks": self.checks()})
 
     async def _run(self, check: Check) -> None:
         state = self._states[check.name]

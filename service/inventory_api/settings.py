@@ -2,6 +2,7 @@
 
 import difflib
 import ipaddress
+import math
 import os
 import re
 from collections.abc import Mapping
@@ -49,6 +50,7 @@ class Settings(BaseModel):
     port: Port = 8000
     management_port: Port = 9000
     workers: int = Field(default=1, ge=1, le=64)
+    server_worker_timeout: int = Field(default=20, ge=1, le=3600)
     pool_max: int = Field(default=8, ge=1, le=1000)
     max_in_flight: int | None = Field(default=None, ge=1, le=10_000)
     pool_acquire_timeout: Seconds = 0.25
@@ -92,7 +94,7 @@ class Settings(BaseModel):
     @property
     def graceful_timeout(self) -> int:
         """Seconds from SIGTERM to SIGKILL: delay, requests in flight, 3 s each for tasks, pools and spans, and 1."""
-        return int(self.drain_delay + self.drain_timeout + 3 + 3 + 3 + 1)
+        return math.ceil(self.drain_delay + self.drain_timeout) + 3 + 3 + 3 + 1
 
     def current_database_url(self) -> str:
         """Read the URL anew, so that a rotated file counts at the next connection.

@@ -16,10 +16,15 @@ from typing import Any
 
 import httpx
 import psutil
+from prometheus_client.parser import text_string_to_metric_families as parse_text
 
 from tests.support.waiting import wait_until
 
 MODULE = (sys.executable, "-m", "inventory_api.cli")
+REPOSITORY = Path(__file__).parents[2]
+SERVE = (*MODULE, "serve")
+# The same, with routes that block, sleep in the background or raise; see there.
+SERVE_MISBEHAVING = (sys.executable, "-m", "tests.support.misbehaving")
 
 
 def free_ports(count: int) -> list[int]:
@@ -34,6 +39,8 @@ def free_ports(count: int) -> list[int]:
 def clean_environment(values: Mapping[str, object]) -> dict[str, str]:
     """This process's environment with these settings and no others."""
     inherited = {name: value for name, value in os.environ.items() if not name.startswith(("INVENTORY_", "OTEL_"))}
+    # The directory that a command runs in is another, and some are modules of the tests.
+    inherited["PYTHONPATH"] = str(REPOSITORY)
     return inherited | {name: str(value) for name, value in values.items()}
 
 
@@ -94,27 +101,39 @@ class Server(Running):
         self.management = f"http://127.0.0.1:{management_port}"
         self.port = port
 
+    def server_workers(self) -> list[psutil.Process]:
+        """Oldest first."""
+        return sorted(self.children(), key=lambda process: process.create_time())
+
+    def metric(self, name: str, *, timeout: float = 5, **labels: object) -> float:
+        """The sum of the samples with that name and those labels, 0 where there is none."""
+        samples = [sample for family in parse_text(self.metrics(timeout)) for sample in family.samples]
+        wanted = {key: str(value) for key, value in labels.items()}.items()
+        return sum(sample.value for sample in samples if sample.name == name and wanted <= sample.labels.items())
+
     def is_ready(self) -> bool:
         assert self.process.poll() is None, self.stderr
         with contextlib.suppress(httpx.TransportError):
             return httpx.get(f"{self.management}/system/ready").status_code == 200
         return False
 
-    def metrics(self) -> str:
-        return httpx.get(f"{self.management}/metrics").text
+    def metrics(self, timeout: float = 5) -> str:
+        return httpx.get(f"{self.management}/metrics", timeout=timeout).text
 
     def restarted_as(self, count: int) -> bool:
         return len(self.children()) == count
 
 
 @contextmanager
-def serving(directory: Path, *, ready: bool = True, **settings: object) -> Iterator[Server]:
+def serving(
+    directory: Path, *, ready: bool = True, command: Sequence[str] = SERVE, **settings: object
+) -> Iterator[Server]:
     """`inventory-api serve` on free ports until left; also where the test fails."""
     port, management_port = free_ports(2)
     values = {"HOST": "127.0.0.1", "PORT": port, "MANAGEMENT_PORT": management_port, "DRAIN_DELAY": 0.5}
     named = {f"INVENTORY_{name}": value for name, value in values.items()}
     named |= {name if name.startswith("OTEL_") else f"INVENTORY_{name.upper()}": v for name, v in settings.items()}
-    server = Server([*MODULE, "serve"], clean_environment(named), directory, port, management_port)
+    server = Server(command, clean_environment(named), directory, port, management_port)
     try:
         if ready:
             wait_until(server.is_ready)

@@ -38,10 +38,10 @@ class RequestContextMiddleware:
     It also catches what nothing inside has: the response is then the error contract's, with the same request id.
     """
 
-    def __init__(self, app: ASGIApp, metrics: Metrics, draining: Callable[[], bool], *, counted: bool) -> None:
+    def __init__(self, app: ASGIApp, metrics: Metrics, closing: Callable[[], bool], *, counted: bool) -> None:
         self.app = app
         self._metrics = metrics
-        self._draining = draining
+        self._closing = closing
         self._counted = counted
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -54,7 +54,7 @@ class RequestContextMiddleware:
             context.trace_id = trace.format_trace_id(span.get_span_context().trace_id)
             span.set_attribute("app.request_id", context.request_id)
         token = request_context.enter(context)
-        exchange = _Exchange(scope, receive, send, context, self._draining)
+        exchange = _Exchange(scope, receive, send, context, self._closing)
         counted = self._counted and scope["path"] not in PROBES
         if counted:
             self._metrics.active_requests.inc()
@@ -117,7 +117,7 @@ class _Exchange:
     """One request and its response, as far as it has got."""
 
     def __init__(
-        self, scope: Scope, receive: Receive, send: Send, context: RequestContext, draining: Callable[[], bool]
+        self, scope: Scope, receive: Receive, send: Send, context: RequestContext, closing: Callable[[], bool]
     ) -> None:
         self.scope = scope
         self.receive = receive
@@ -127,7 +127,7 @@ class _Exchange:
         self.client_left = False
         self.seconds = 0.0
         self._send = send
-        self._draining = draining
+        self._closing = closing
 
     async def send(self, message: Message) -> None:
         if message["type"] == "http.response.start":
@@ -159,5 +159,5 @@ class _Exchange:
             f"db;dur={context.database_seconds * 1000:.2f}, queue;dur={context.pool_wait_seconds * 1000:.2f}, "
             f"app;dur={rest * 1000:.2f}"
         )
-        if self._draining():
+        if self._closing():
             headers["Connection"] = "close"

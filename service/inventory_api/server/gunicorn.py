@@ -8,11 +8,12 @@ from typing import Any
 
 from gunicorn.app.base import BaseApplication
 
-from inventory_api.server.slot import Slot, first_free
+from inventory_api.server.slot import Slot
+from inventory_api.server.supervision import Supervision
+from inventory_api.server.supervisor import Supervisor
 from inventory_api.settings import Settings
 from inventory_api.telemetry import logging as json_logging
 
-WEDGED_SECONDS = 20
 # Longer than the idle time of common load balancers (60 s), so that it is never this side that closes first.
 KEEP_ALIVE_SECONDS = 75
 SHARED_MEMORY = Path("/dev/shm")  # noqa: S108 -- gunicorn makes a private file there; a disk could block the heartbeat
@@ -24,6 +25,7 @@ class GunicornServer(BaseApplication):  # type: ignore[misc]  # has no types
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
         self.slot_number = 0
+        self.supervision = Supervision(settings.workers)
         self.directory = Path(tempfile.mkdtemp(prefix="inventory-api-"))
         super().__init__()
 
@@ -31,7 +33,7 @@ class GunicornServer(BaseApplication):  # type: ignore[misc]  # has no types
         """Serve; leaves by SystemExit, in the server workers too, which must not clean up."""
         supervisor = os.getpid()
         try:
-            super().run()
+            Supervisor(self).run()
         finally:
             if os.getpid() == supervisor:
                 shutil.rmtree(self.directory, ignore_errors=True)
@@ -44,7 +46,15 @@ class GunicornServer(BaseApplication):  # type: ignore[misc]  # has no types
         """Called in each server worker, after the fork."""
         from inventory_api.app import create_app  # noqa: PLC0415 -- the supervisor stays small
 
-        return create_app(self.settings, Slot(self.slot_number, self.settings.workers, self.directory))
+        return create_app(self.settings, self.slot())
+
+    def slot(self) -> Slot:
+        """That of the server worker which asks."""
+        return Slot(self.slot_number, self.directory, self.supervision)
+
+    def stack_file(self, number: int) -> Path:
+        """Where a server worker that is ended by a fault, or because it is wedged, writes where it was."""
+        return self.directory / f"{number}.stack"
 
     def _options(self) -> dict[str, Any]:
         settings = self.settings
@@ -54,7 +64,7 @@ class GunicornServer(BaseApplication):  # type: ignore[misc]  # has no types
             "workers": settings.workers,
             "worker_class": "inventory_api.server.worker.ServerWorker",
             "worker_tmp_dir": str(SHARED_MEMORY) if SHARED_MEMORY.is_dir() else None,
-            "timeout": WEDGED_SECONDS,
+            "timeout": settings.server_worker_timeout,
             "graceful_timeout": settings.graceful_timeout,
             "keepalive": KEEP_ALIVE_SECONDS,
             # Its socket file cannot be made on a read-only root.
@@ -64,8 +74,8 @@ class GunicornServer(BaseApplication):  # type: ignore[misc]  # has no types
             "post_fork": self._enter_slot,
         }
 
-    def _take_slot(self, arbiter: Any, worker: Any) -> None:
-        worker.slot_number = first_free({sibling.slot_number for sibling in arbiter.WORKERS.values()})
+    def _take_slot(self, _: Any, worker: Any) -> None:
+        worker.slot_number = self.supervision.take_slot()
 
     def _enter_slot(self, _: Any, worker: Any) -> None:
         self.slot_number = worker.slot_number

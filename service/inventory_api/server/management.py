@@ -26,7 +26,7 @@ def create_management(settings: Settings, resources: Resources, gatherer: Metric
         telemetry=tracing.NO_NATIVE_TELEMETRY,
         middleware=[
             Middleware(
-                RequestContextMiddleware, metrics=resources.metrics, draining=lambda: drain.draining, counted=False
+                RequestContextMiddleware, metrics=resources.metrics, closing=lambda: drain.closing, counted=False
             )
         ],
         exception_handlers={HTTPException: ErrorHandler(resources.metrics)},

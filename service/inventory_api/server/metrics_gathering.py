@@ -16,7 +16,7 @@ from prometheus_client.exposition import choose_encoder
 from prometheus_client.samples import Exemplar
 
 from inventory_api.server.slot import Slot
-from inventory_api.telemetry.metrics import SERVER_WORKER_UP, Metrics
+from inventory_api.telemetry.metrics import SERVER_WORKER_EXITS, SERVER_WORKER_UP, Metrics
 
 ANSWER_SECONDS = 0.2
 LABEL = "server_worker"
@@ -43,9 +43,10 @@ class MetricsGatherer:
 
     async def render(self, accept: str) -> tuple[bytes, str]:
         """The exposition and its content type: OpenMetrics or Prometheus text, by the Accept header."""
-        numbers = range(self._slot.count)
+        numbers = self._slot.expected()
         answers = await asyncio.gather(*(self._families(number) for number in numbers))
         gathered = _Gathered()
+        gathered.add_exits(self._slot.exits())
         for number, families in zip(numbers, answers, strict=True):
             gathered.add(number, families)
         encoder, content_type = choose_encoder(accept)
@@ -82,7 +83,14 @@ class _Gathered:
 
     def __init__(self) -> None:
         self._up = Metric(SERVER_WORKER_UP.name, SERVER_WORKER_UP.help, "gauge")
+        # Kept by the supervisor, so that the end of a server worker is not the end of its count.
+        self._exits = Metric(SERVER_WORKER_EXITS.name.removesuffix("_total"), SERVER_WORKER_EXITS.help, "counter")
         self._families: dict[str, Metric] = {}
+
+    def add_exits(self, exits: Iterable[tuple[int, str, int]]) -> None:
+        for number, reason, count in exits:
+            labels = {"reason": reason, LABEL: str(number)}
+            self._exits.add_sample(SERVER_WORKER_EXITS.name, labels, float(count))
 
     def add(self, number: int, families: list[Any] | None) -> None:
         self._up.add_sample(SERVER_WORKER_UP.name, {LABEL: str(number)}, 0.0 if families is None else 1.0)
@@ -93,7 +101,7 @@ class _Gathered:
                 family.add_sample(sample_name, {**labels, LABEL: str(number)}, value, timestamp, found)
 
     def collect(self) -> Iterable[Metric]:
-        return [self._up, *self._families.values()]
+        return [self._up, self._exits, *self._families.values()]
 
 
 def _dump(families: Iterable[Metric]) -> list[Any]:

@@ -27,6 +27,8 @@ class HttpProtocol(HttpToolsProtocol):
     header_seconds = 10.0
     # For what a client still sends of a request that was refused.
     linger_seconds = 2.0
+    # For the first request of a connection that was accepted just before the listener closed.
+    last_request_seconds = 1.0
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -90,6 +92,15 @@ class HttpProtocol(HttpToolsProtocol):
         super().on_message_complete()
         if self._is_idle():
             self._arm(self.timeout_keep_alive, self.transport.close)
+
+    def shutdown(self) -> None:
+        """Close once there is nothing left to answer; a request that is on its way is waited for."""
+        if self._is_answering():
+            self.cycle.keep_alive = False
+        elif self.cycle is None and not self._in_headers:
+            self._arm(self.last_request_seconds, self.transport.close)
+        elif not self._in_headers:
+            self.transport.close()
 
     def _check_header_bytes(self) -> None:
         if self._header_bytes > self.max_header_bytes:

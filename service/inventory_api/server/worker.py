@@ -1,12 +1,17 @@
 """The server worker: uvicorn under gunicorn, with a drain that loses nothing.
 
 On SIGTERM: unready and `Connection: close` at once, still accepting for `drain_delay`, so that whoever sends requests
-here learns of it first; then the API's listener closes and what is in flight gets `drain_timeout`; then the lifespan
-ends (background tasks, pools, spans); the management port answers until the end. SIGQUIT (from SIGINT) skips the
-delay.
+here learns of it first; then the API's listener closes and what is in flight gets `drain_timeout`, and background tasks
+a little more; then the lifespan ends (pools, spans); the management port answers until the end. SIGQUIT (from SIGINT)
+skips the delay.
+
+Where only this server worker leaves (a reload, a signal to it alone), the service stays ready, and both its listeners
+close together: new connections, probes and scrapes too, then reach its siblings.
 """
 
 import asyncio
+import faulthandler
+import os
 import signal
 import sys
 import time
@@ -21,18 +26,23 @@ from uvicorn_worker import UvicornWorker
 
 from inventory_api.drain import Drain
 from inventory_api.server.protocol import HttpProtocol
+from inventory_api.server.slot import Slot
 from inventory_api.settings import Settings
 
 POLL_SECONDS = 0.05
 HEARTBEAT_SECONDS = 1.0
+BACKGROUND_SECONDS = 3.0
+# Requests that the drain cuts off still get their answer.
+CANCELLED_SECONDS = 0.5
 
 
 class DrainingServer(Server):
     """uvicorn's server; only its end is another."""
 
-    def __init__(self, config: Config, drain: Drain, settings: Settings) -> None:
+    def __init__(self, config: Config, drain: Drain, slot: Slot, settings: Settings) -> None:
         super().__init__(config)
         self._drain = drain
+        self._slot = slot
         self._settings = settings
         self._skip_delay = False
 
@@ -43,20 +53,33 @@ class DrainingServer(Server):
 
     async def shutdown(self, sockets: list[socket] | None = None) -> None:
         heartbeat = asyncio.create_task(self._keep_beating())
+        self._slot.leave()
         self._drain.begin()
         await self._until(lambda: self._skip_delay, self._settings.drain_delay)
+        ports = self._ports_to_close()
         for server in self.servers:
-            if server.sockets and server.sockets[0].getsockname()[1] == self._settings.port:
+            if server.sockets and server.sockets[0].getsockname()[1] in ports:
                 server.close()
-        for connection in self._api_connections():
+        # A connection that was accepted last is made in the next turn of the loop.
+        await asyncio.sleep(POLL_SECONDS)
+        for connection in self._connections(ports):
             connection.shutdown()
-        await self._until(self._all_answered, self._settings.drain_timeout)
-        for task in list(self.server_state.tasks):
-            task.cancel("the drain's time is over")
+        await self._until(lambda: not self._connections(ports), self._settings.drain_timeout)
+        await self._until(lambda: not self.server_state.tasks, BACKGROUND_SECONDS)
+        await self._cancel_tasks()
         await self.lifespan.shutdown()
         heartbeat.cancel()
         for server in self.servers:
             server.close()
+
+    def _ports_to_close(self) -> set[int]:
+        """That of the API; the management port answers until the end, unless a sibling does it better."""
+        return {self._settings.port} if self._slot.is_last() else {self._settings.port, self._settings.management_port}
+
+    async def _cancel_tasks(self) -> None:
+        for task in list(self.server_state.tasks):
+            task.cancel("the drain's time is over")
+        await self._until(lambda: not self.server_state.tasks, CANCELLED_SECONDS)
 
     async def _until(self, condition: Callable[[], bool], seconds: float) -> None:
         """uvicorn tells of ended connections by no event, so this looks."""
@@ -64,13 +87,10 @@ class DrainingServer(Server):
         while not condition() and time.monotonic() < deadline:  # noqa: ASYNC110
             await asyncio.sleep(POLL_SECONDS)
 
-    def _all_answered(self) -> bool:
-        return not self._api_connections() and not self.server_state.tasks
-
-    def _api_connections(self) -> list[Any]:
+    def _connections(self, ports: set[int]) -> list[Any]:
         # Only a connection that has been made knows the address that it came in by.
         connections: list[Any] = list(self.server_state.connections)
-        return [found for found in connections if found.server and found.server[1] == self._settings.port]
+        return [found for found in connections if found.server and found.server[1] in ports]
 
     async def _keep_beating(self) -> None:
         """gunicorn ends a worker that says nothing for its time-out, also one that is draining."""
@@ -93,10 +113,21 @@ class ServerWorker(UvicornWorker):  # type: ignore[misc]  # has no types
         "proxy_headers": False,
     }
 
+    def init_signals(self) -> None:
+        """As uvicorn's; and a fault, or the end of the supervisor's patience, leaves word of where the code was."""
+        super().init_signals()
+        faulthandler.enable(self.app.stack_file(self.slot_number).open("w"))
+
+    async def callback_notify(self) -> None:
+        """The heartbeat. Without its supervisor it would go on for ever, and keep the ports."""
+        self.notify()
+        if os.getppid() != self.ppid:
+            os.kill(os.getpid(), signal.SIGTERM)
+
     async def _serve(self) -> None:
         application = self.wsgi
         self.config.app = application
-        server = DrainingServer(self.config, application.drain, self.app.settings)
+        server = DrainingServer(self.config, application.drain, self.app.slot(), self.app.settings)
         loop = asyncio.get_running_loop()
         loop.add_signal_handler(signal.SIGQUIT, server.handle_exit, signal.SIGQUIT, None)
         await server.serve(sockets=[listener.sock for listener in self.sockets])

@@ -21,6 +21,7 @@ METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "_OTHER")
 NO_ROUTE = "none"
 LEVELS = ("debug", "info", "warning", "error", "critical")
 CHECKS = ("database", "schema", "redis")
+EXIT_REASONS = ("stopped", "wedged", "killed", "crashed", "failed")
 
 # Filled at start from what the code declares: a value set that is closed, but not written here.
 ROUTES = "the templates of the application's routes, and none"
@@ -98,6 +99,13 @@ SERVER_WORKER_HEARTBEAT = Metric(
     "seconds",
     "When the server worker's event loop last turned, in seconds since 1970.",
 )
+SERVER_WORKER_EXITS = Metric(
+    "server_worker_exits_total",
+    "counter",
+    "processes",
+    "Server workers that have ended: asked to, silent for too long, by SIGKILL, by another signal, by an error.",
+    {"reason": EXIT_REASONS},
+)
 EVENT_LOOP_LAG = Metric(
     "event_loop_lag_seconds",
     "histogram",
@@ -153,8 +161,9 @@ CONNECTION_TIMEOUTS = Metric(
 )
 
 CATALOGUE = (
-    REQUEST_DURATION, ACTIVE_REQUESTS, SHED, EXCEPTIONS, BUILD_INFO,
-    SERVER_WORKER_UP, SERVER_WORKER_HEARTBEAT, EVENT_LOOP_LAG, LOG_RECORDS, API_KEYS_LOADED, HEALTH_CHECK,
+    REQUEST_DURATION, ACTIVE_REQUESTS, SHED, EXCEPTIONS,
+    BUILD_INFO, SERVER_WORKER_UP, SERVER_WORKER_HEARTBEAT, SERVER_WORKER_EXITS, EVENT_LOOP_LAG,
+    LOG_RECORDS, API_KEYS_LOADED, HEALTH_CHECK,
     QUERY_DURATION, CONNECTIONS, CONNECTIONS_MAX, CONNECTIONS_PENDING, CONNECTION_WAIT, CONNECTION_TIMEOUTS,
 )  # fmt: skip
 

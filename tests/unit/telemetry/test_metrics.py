@@ -2,12 +2,15 @@
 
 from prometheus_client import generate_latest
 
-from inventory_api.telemetry.metrics import CATALOGUE, SERVER_WORKER_UP, Metrics
+from inventory_api.telemetry.metrics import CATALOGUE, SERVER_WORKER_EXITS, SERVER_WORKER_UP, Metrics
+
+# Made where the metrics of all server workers are gathered.
+GATHERED = {SERVER_WORKER_UP.name, SERVER_WORKER_EXITS.name.removesuffix("_total")}
 
 
 def test_everything_that_is_exposed_is_in_the_catalogue_and_the_other_way_round() -> None:
     exposed = {family.name for family in Metrics().registry.collect() if not family.name.startswith("process_")}
-    declared = {metric.name.removesuffix("_total") for metric in CATALOGUE} - {SERVER_WORKER_UP.name}
+    declared = {metric.name.removesuffix("_total") for metric in CATALOGUE} - GATHERED
     assert exposed == declared
 
 
