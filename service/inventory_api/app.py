@@ -1,7 +1,7 @@
 """Wires the service together: the only place that knows all of its parts."""
 
 from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, nullcontext
 from typing import Any, cast
 
 from fastapi import FastAPI
@@ -9,7 +9,7 @@ from fastapi.exceptions import RequestValidationError
 from opentelemetry.instrumentation.fastapi import FastAPIInstrumentor
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
-from starlette.types import Receive, Scope, Send
+from starlette.types import Lifespan, Receive, Scope, Send
 from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
 from inventory_api import __version__, redis_client
@@ -31,6 +31,7 @@ from inventory_api.inventory.routes import router as inventory_router
 from inventory_api.redis_client import RedisCheck
 from inventory_api.resources import Resources
 from inventory_api.server.management import create_management
+from inventory_api.server.management_port import listening
 from inventory_api.server.metrics_gathering import MetricsGatherer
 from inventory_api.server.slot import Slot
 from inventory_api.settings import Settings
@@ -61,8 +62,11 @@ class Application:
         await (self.management if by_management else self._answering_api)(scope, receive, send)
 
 
-def create_app(settings: Settings, slot: Slot | None = None) -> Application:
-    """The service of one server worker. Nothing is opened before its lifespan; call it after the fork."""
+def create_app(settings: Settings, slot: Slot | None = None, *, one_port: bool = False) -> Application:
+    """The service of one server worker. Nothing is opened before its lifespan; call it after the fork.
+
+    `one_port`: the server binds the API's port only, so the management port is opened here.
+    """
     metrics = Metrics()
     metrics.build_info.labels(version=__version__, commit=settings.commit).set(1)
     json_logging.count_records(metrics.log_records)
@@ -70,8 +74,15 @@ def create_app(settings: Settings, slot: Slot | None = None) -> Application:
     drain = Drain(slot.is_last)
     resources = _create_resources(settings, metrics, drain)
     gatherer = MetricsGatherer(metrics, slot)
-    api = _create_api(settings, resources, gatherer, drain)
     management = create_management(settings, resources, gatherer, drain)
+    management_port = listening(management, settings.host, settings.management_port) if one_port else nullcontext()
+
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        async with management_port, resources.opened(), gatherer.opened(), event_loop.watched(metrics):
+            yield
+
+    api = _create_api(settings, resources, drain, lifespan)
     return Application(api, management, settings.management_port, drain, settings.trusted_proxies)
 
 
@@ -100,12 +111,7 @@ def _create_resources(settings: Settings, metrics: Metrics, drain: Drain) -> Res
     )
 
 
-def _create_api(settings: Settings, resources: Resources, gatherer: MetricsGatherer, drain: Drain) -> FastAPI:
-    @asynccontextmanager
-    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
-        async with resources.opened(), gatherer.opened(), event_loop.watched(resources.metrics):
-            yield
-
+def _create_api(settings: Settings, resources: Resources, drain: Drain, lifespan: Lifespan[FastAPI]) -> FastAPI:
     handler = ErrorHandler(resources.metrics)
     api = FastAPI(
         title="inventory-api",
