@@ -69,7 +69,9 @@ class Database:
 
     async def open(self) -> None:
         """Make the pool. It connects at first use, so a database that is down never stops the start."""
-        self._pool = await asyncpg.create_pool(min_size=0, max_size=self._size, connect=self._connect)
+        self._pool = await asyncpg.create_pool(
+            min_size=0, max_size=self._size, connect=self._connect, reset=_nothing_to_reset
+        )
 
     async def close(self) -> None:
         """Close every connection; those still borrowed after `CLOSE_TIMEOUT` seconds are terminated."""
@@ -155,3 +157,7 @@ class Database:
 
     def _idle(self) -> float:
         return float(self._pool.get_idle_size()) if self._pool is not None else 0.0
+
+
+async def _nothing_to_reset(_: asyncpg.Connection) -> None:
+    """An open transaction is rolled back by asyncpg; of anything else `Statement` sees to it that there is none."""

@@ -115,3 +115,51 @@ async def test_a_lock_that_another_holds_is_told_as_what_it_is(database_url: str
                 await session.fetch(Statement("test.locked", "SELECT 1 FROM location"))
     await holder.close()
     await database.close()
+
+
+async def test_giving_back_costs_no_round_trip(database_url: str) -> None:
+    """The last that the server saw of the connection is the statement, and no reset after it."""
+    database = Database(lambda: database_url, size=1, acquire_timeout=1, metrics=Metrics(), tracer=TRACER)
+    await database.open()
+    async with database.session() as session:
+        await session.fetch(WHERE)
+    observer = await asyncpg.connect(database_url)
+    seen = await observer.fetch("SELECT query FROM pg_stat_activity WHERE application_name = 'inventory-api'")
+    await observer.close()
+    await database.close()
+    assert [row["query"] for row in seen] == [WHERE.sql]
+
+
+async def test_a_transaction_that_was_left_open_is_rolled_back_before_another_borrows(database_url: str) -> None:
+    database = Database(lambda: database_url, size=1, acquire_timeout=1, metrics=Metrics(), tracer=TRACER)
+    await database.open()
+    async with database.session() as session:
+        await session.execute(Statement("test.begin", "BEGIN"))
+        await session.execute(Statement("test.insert", "INSERT INTO location (code, name) VALUES ('LEFT', 'x')"))
+    asyncio.get_running_loop().set_exception_handler(lambda *_: None)  # asyncpg says that it had to
+    async with database.session() as session:
+        assert await session.fetch(Statement("test.find", "SELECT 1 FROM location WHERE code = 'LEFT'")) == []
+    await database.close()
+
+
+async def test_who_came_first_is_served_first_also_when_newcomers_find_a_connection_just_free(
+    database_url: str,
+) -> None:
+    """asyncpg's own queue lets a newcomer take what a waiter was just woken for: the unlucky then wait for ever."""
+    database = Database(lambda: database_url, size=1, acquire_timeout=30, metrics=Metrics(), tracer=TRACER)
+    await database.open()
+    served: list[int] = []
+
+    async def use(number: int) -> None:
+        async with database.session() as session:
+            await session.fetch(WHERE)
+            served.append(number)
+
+    tasks = []
+    for number in range(500):
+        tasks.append(asyncio.create_task(use(number)))
+        # One newcomer in every turn of the loop, so also in that between a give-back and the waking of a waiter.
+        await asyncio.sleep(0)
+    await asyncio.gather(*tasks)
+    await database.close()
+    assert served == list(range(500))
