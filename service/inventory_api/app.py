@@ -24,12 +24,13 @@ from inventory_api.http.body_limit import BodyLimitMiddleware
 from inventory_api.http.context import RequestContextMiddleware
 from inventory_api.http.deadline import DeadlineMiddleware
 from inventory_api.http.errors import ErrorHandler
-from inventory_api.http.overload import OverloadMiddleware
+from inventory_api.http.overload import Gate, OverloadMiddleware
 from inventory_api.http.routing import Route, RouteTable
 from inventory_api.http.system import system_router
 from inventory_api.inventory.routes import router as inventory_router
 from inventory_api.redis_client import RedisCheck
 from inventory_api.resources import Resources
+from inventory_api.server.edge import Edge
 from inventory_api.server.management import create_management
 from inventory_api.server.management_port import listening
 from inventory_api.server.metrics_gathering import MetricsGatherer
@@ -46,11 +47,18 @@ class Application:
     """What the server runs: the port that a connection came in by decides which application answers."""
 
     def __init__(
-        self, api: FastAPI, management: FastAPI, management_port: int, drain: Drain, trusted_proxies: Sequence[str]
+        self,
+        api: FastAPI,
+        management: FastAPI,
+        management_port: int,
+        drain: Drain,
+        edge: Edge,
+        trusted_proxies: Sequence[str],
     ) -> None:
         self.api = api
         self.management = management
         self.drain = drain
+        self.edge = edge
         # uvicorn types its own applications more narrowly than Starlette does.
         self._answering_api: Any = (
             ProxyHeadersMiddleware(cast("Any", api), list(trusted_proxies)) if trusted_proxies else api
@@ -82,8 +90,10 @@ def create_app(settings: Settings, slot: Slot | None = None, *, one_port: bool =
         async with management_port, resources.opened(), gatherer.opened(), event_loop.watched(metrics):
             yield
 
-    api = _create_api(settings, resources, drain, lifespan)
-    return Application(api, management, settings.management_port, drain, settings.trusted_proxies)
+    gate = Gate(settings.in_flight_limit, metrics)
+    edge = Edge(metrics, gate, lambda: drain.closing)
+    api = _create_api(settings, resources, drain, gate, lifespan)
+    return Application(api, management, settings.management_port, drain, edge, settings.trusted_proxies)
 
 
 def _create_resources(settings: Settings, metrics: Metrics, drain: Drain) -> Resources:
@@ -111,7 +121,9 @@ def _create_resources(settings: Settings, metrics: Metrics, drain: Drain) -> Res
     )
 
 
-def _create_api(settings: Settings, resources: Resources, drain: Drain, lifespan: Lifespan[FastAPI]) -> FastAPI:
+def _create_api(
+    settings: Settings, resources: Resources, drain: Drain, gate: Gate, lifespan: Lifespan[FastAPI]
+) -> FastAPI:
     handler = ErrorHandler(resources.metrics)
     api = FastAPI(
         title="inventory-api",
@@ -126,7 +138,7 @@ def _create_api(settings: Settings, resources: Resources, drain: Drain, lifespan
             Middleware(
                 RequestContextMiddleware, metrics=resources.metrics, closing=lambda: drain.closing, counted=True
             ),
-            Middleware(OverloadMiddleware, limit=settings.in_flight_limit, metrics=resources.metrics),
+            Middleware(OverloadMiddleware, gate=gate),
             Middleware(DeadlineMiddleware, seconds=settings.request_deadline),
             Middleware(BodyLimitMiddleware),
         ],

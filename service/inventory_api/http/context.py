@@ -14,7 +14,7 @@ from uuid_utils.compat import uuid7
 from inventory_api.errors import NotReady, ServiceError
 from inventory_api.http.errors import SERVER_ERROR, from_exception, render, report
 from inventory_api.telemetry import request_context
-from inventory_api.telemetry.metrics import METHODS, NO_ROUTE, Metrics
+from inventory_api.telemetry.metrics import NO_ROUTE, Metrics, method_label
 from inventory_api.telemetry.request_context import RequestContext
 
 logger = logging.getLogger("inventory_api.access")
@@ -93,10 +93,11 @@ class RequestContextMiddleware:
         answered = exchange.complete and not exchange.client_left
         status = exchange.status if answered else CLIENT_CLOSED_REQUEST
         seconds = exchange.seconds if exchange.complete else context.elapsed_seconds()
-        method = scope["method"] if scope["method"] in METHODS else "_OTHER"
         sampled = span.get_span_context().trace_flags.sampled
         self._metrics.request_duration.labels(
-            http_request_method=method, http_route=context.route or NO_ROUTE, http_response_status_code=str(status)
+            http_request_method=method_label(scope["method"]),
+            http_route=context.route or NO_ROUTE,
+            http_response_status_code=str(status),
         ).observe(seconds, {"trace_id": context.trace_id} if sampled and context.trace_id else None)
         fields = {
             "http.request.method": scope["method"],

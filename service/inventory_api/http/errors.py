@@ -2,7 +2,7 @@
 
 import json
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from fastapi.exceptions import RequestValidationError
@@ -66,27 +66,34 @@ def render(error: ServiceError, request_headers: Headers, *, extra: Mapping[str,
     headers = dict(error.headers)
     if error.retry_after_seconds is not None:
         headers.setdefault("Retry-After", str(error.retry_after_seconds))
-    if prefers_problem(request_headers.getlist("accept")):
-        body, media_type = _problem(error, request_id, trace_id), PROBLEM_JSON
-    else:
-        body, media_type = error_body(error, request_id, trace_id), "application/json"
-    content = json.dumps({**body, **(extra or {})}, ensure_ascii=False).encode()
+    content, media_type = error_content(error, request_id, trace_id, request_headers.getlist("accept"), extra)
     return Response(content, error.status, headers, media_type)
 
 
-def error_body(error: ServiceError, request_id: str | None, trace_id: str | None) -> dict[str, Any]:
-    """The one shape."""
-    return {"error": {"type": error.type, "message": error.message, **_common(error, request_id, trace_id)}}
+def error_content(
+    error: ServiceError,
+    request_id: str | None,
+    trace_id: str | None,
+    accept: Sequence[str],
+    extra: Mapping[str, Any] | None = None,
+) -> tuple[bytes, str]:
+    """The body and its media type: the one shape, or RFC 9457 for those who ask for it."""
+    common = _common(error, request_id, trace_id)
+    if prefers_problem(accept):
+        body, media_type = _problem(error, request_id, common), PROBLEM_JSON
+    else:
+        body, media_type = {"error": {"type": error.type, "message": error.message, **common}}, "application/json"
+    return json.dumps({**body, **(extra or {})}, ensure_ascii=False).encode(), media_type
 
 
-def _problem(error: ServiceError, request_id: str | None, trace_id: str | None) -> dict[str, Any]:
+def _problem(error: ServiceError, request_id: str | None, common: Mapping[str, Any]) -> dict[str, Any]:
     return {
         "type": PROBLEM_TYPE + error.type,
         "title": error.title,
         "status": error.status,
         "detail": error.message,
         "instance": f"urn:inventory-api:request:{request_id}",
-        **_common(error, request_id, trace_id),
+        **common,
     }
 
 

@@ -1,27 +1,28 @@
-"""uvicorn's HTTP protocol, hardened: bounds on headers and on every wait, and the error contract for what is no HTTP.
+"""uvicorn's HTTP protocol, hardened: bounds on headers and on every wait, and refusals in the error contract's shape.
 
 uvicorn with httptools takes headers of any size, and waits for ever for their end, for the rest of a body that nobody
 reads any more, and for a client that sends an empty line. Here each of these has an end.
 """
 
 import asyncio
-import json
 import logging
 from typing import Any
 
 import httptools
-from uuid_utils.compat import uuid7
-from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from inventory_api.errors import BadRequest, HeadersTooLarge, RequestTimeout, ServiceError
-from inventory_api.http.errors import error_body
+from inventory_api.server.edge import Edge
 
 logger = logging.getLogger(__name__)
 
 
 class HttpProtocol(HttpToolsProtocol):
-    """One connection. A refusal is answered in the one error shape, with a request id of its own."""
+    """One connection. `edge` answers what is refused: a subclass per server sets it (`of`)."""
 
+    edge = Edge()
+    # The edge sheds requests of this port only.
+    api_port: int | None = None
     max_header_bytes = 32_768
     # From the first byte of a request to the end of its headers; also for a connection that sends nothing at all.
     header_seconds = 10.0
@@ -36,8 +37,14 @@ class HttpProtocol(HttpToolsProtocol):
         self._message_number = 0
         self._header_bytes = 0
         self._refused = False
+        self._shed = False
         self._timer: asyncio.TimerHandle | None = None
         self._message_began = self.loop.time()
+
+    @classmethod
+    def of(cls, edge: Edge, api_port: int) -> type["HttpProtocol"]:
+        """The protocol of one server."""
+        return type(cls.__name__, (cls,), {"edge": edge, "api_port": api_port})
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
@@ -79,19 +86,41 @@ class HttpProtocol(HttpToolsProtocol):
         self._disarm()
         self._header_bytes = len(self.url) + sum(len(name) + len(value) + 4 for name, value in self.headers)
         self._check_header_bytes()
-        if not self._refused:
+        if not self._refused and not self._is_shed():
             super().on_headers_complete()
 
     def on_body(self, body: bytes) -> None:
-        if not self._refused:
+        if not self._refused and not self._shed:
             super().on_body(body)
 
     def on_message_complete(self) -> None:
         if self._refused:
             return
-        super().on_message_complete()
+        if self._shed:
+            self._shed = False
+        else:
+            super().on_message_complete()
         if self._is_idle():
             self._arm(self.timeout_keep_alive, self.transport.close)
+
+    def _is_shed(self) -> bool:
+        """Answer at once where there is no room; the connection stays, since a new one would cost more."""
+        # Behind a request that is still being answered, an answer would come too early.
+        if self._is_answering() or not self.server or self.server[1] != self.api_port:
+            return False
+        error = self.edge.shed(self.url)
+        if error is None:
+            return False
+        self._shed = True
+        close = self.edge.closing() or not self.parser.should_keep_alive()
+        self._write(error, method=self.parser.get_method().decode("ascii"), close=close)
+        if close:
+            self._refused = True
+            self._arm(self.linger_seconds, self.transport.close)
+        else:
+            # For what its body still has to come.
+            self._arm(self.header_seconds, self.transport.close)
+        return True
 
     def shutdown(self) -> None:
         """Close once there is nothing left to answer; a request that is on its way is waited for."""
@@ -123,14 +152,18 @@ class HttpProtocol(HttpToolsProtocol):
             # Another request is being answered: that answer is the last one.
             self.cycle.keep_alive = False
             return
-        request_id = str(uuid7())
-        client = self.client[0] if self.client else None
-        fields = {"request_id": request_id, "client.address": client, "error.type": error.type}
-        logger.info("refused: %s", error.message, extra={**fields, "http.response.status_code": error.status})
-        self.transport.write(_response(error, request_id, self.loop.time() - self._message_began))
-        if self.transport.can_write_eof():
-            self.transport.write_eof()
+        self._write(error, method="", close=True)
         self._arm(self.linger_seconds, self.transport.close)
+
+    def _write(self, error: ServiceError, *, method: str, close: bool) -> None:
+        seconds = self.loop.time() - self._message_began
+        client = self.client[0] if self.client else None
+        answer = self.edge.answer(
+            error, method=method, headers=self.headers or (), client=client, seconds=seconds, close=close
+        )
+        self.transport.write(answer)
+        if close and self.transport.can_write_eof():
+            self.transport.write_eof()
 
     def _arm(self, seconds: float, action: Any) -> None:
         self._disarm()
@@ -140,17 +173,3 @@ class HttpProtocol(HttpToolsProtocol):
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
-
-
-def _response(error: ServiceError, request_id: str, seconds: float) -> bytes:
-    body = json.dumps(error_body(error, request_id, None)).encode()
-    headers = {
-        "content-type": "application/json",
-        "content-length": len(body),
-        "x-request-id": request_id,
-        "x-response-time": f"{seconds * 1000:.2f}ms",
-        "server-timing": f"app;dur={seconds * 1000:.2f}",
-        "connection": "close",
-    }
-    lines = [f"{name}: {value}\r\n" for name, value in headers.items()]
-    return STATUS_LINE[error.status] + "".join(lines).encode() + b"\r\n" + body

@@ -105,7 +105,6 @@ class ServerWorker(UvicornWorker):  # type: ignore[misc]  # has no types
 
     CONFIG_KWARGS: ClassVar[dict[str, Any]] = {
         "loop": "uvloop",
-        "http": HttpProtocol,
         "ws": "none",
         "lifespan": "on",
         "access_log": False,
@@ -127,6 +126,7 @@ class ServerWorker(UvicornWorker):  # type: ignore[misc]  # has no types
     async def _serve(self) -> None:
         application = self.wsgi
         self.config.app = application
+        self.config.http = HttpProtocol.of(application.edge, self.app.settings.port)
         server = DrainingServer(self.config, application.drain, self.app.slot(), self.app.settings)
         loop = asyncio.get_running_loop()
         loop.add_signal_handler(signal.SIGQUIT, server.handle_exit, signal.SIGQUIT, None)

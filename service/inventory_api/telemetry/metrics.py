@@ -17,7 +17,8 @@ QUERY_BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5
 
 LAG_BUCKETS = (0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5)
 
-METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "_OTHER")
+OTHER_METHOD = "_OTHER"
+METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", OTHER_METHOD)
 NO_ROUTE = "none"
 LEVELS = ("debug", "info", "warning", "error", "critical")
 CHECKS = ("database", "schema", "redis")
@@ -166,6 +167,11 @@ CATALOGUE = (
     LOG_RECORDS, API_KEYS_LOADED, HEALTH_CHECK,
     QUERY_DURATION, CONNECTIONS, CONNECTIONS_MAX, CONNECTIONS_PENDING, CONNECTION_WAIT, CONNECTION_TIMEOUTS,
 )  # fmt: skip
+
+
+def method_label(method: str) -> str:
+    """The value of `http_request_method`, which is a closed set whatever clients send."""
+    return method if method in METHODS else OTHER_METHOD
 
 
 class Metrics:
