@@ -93,6 +93,7 @@ class Server(Running):
         self.api = f"http://127.0.0.1:{port}"
         self.management = f"http://127.0.0.1:{management_port}"
         self.port = port
+        self.management_port = management_port
 
     def is_ready(self) -> bool:
         assert self.process.poll() is None, self.stderr
