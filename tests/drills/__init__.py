@@ -21,7 +21,7 @@ it starts the service, a load and a prober, marks its phases, injects a fault, a
 
 - `drill.py`: what a drill has; `world.py`: its servers.
 - `load.py` (`generator.py`): requests by schedule, whether or not answers come; `outcomes.py`: what became of them.
-- `faults.py`, `proxy.py` (`proxy_server.py`): what is done to processes and to the network; each heals by itself.
+- `faults.py`, `tests/support/proxy.py`: what is done to processes and to the network; each heals by itself.
 - `claims.py`: claims that many drills make; `report.py`: tables and the verdict; `memory.py`: peaks.
 
 Claims count outcomes. A time is claimed only where it is the contract; others are printed. Everything is on loopback,

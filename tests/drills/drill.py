@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from contextlib import ExitStack
-from pathlib import Path
 from typing import Any
 
 import httpx
@@ -10,11 +9,11 @@ import psutil
 from prometheus_client.parser import text_string_to_metric_families
 
 from tests.support.process import Server, serving
+from tests.support.proxy import Proxy, proxying
 from tests.support.service import ITEM
 
 from .load import AUTHORIZATION, Load, Request, loading, mixed, probing
 from .outcomes import Timeline
-from .proxy import Proxy, proxying
 from .report import Report
 from .world import World, make_directory, own_world
 
@@ -52,9 +51,9 @@ class Drill:
         """Ask for liveness and readiness from now on."""
         return self._stack.enter_context(probing(self.world.directory, server.management_port))
 
-    def proxy(self, socket: Path) -> Proxy:
-        """A network before a server, to be cut."""
-        return self._stack.enter_context(proxying(socket))
+    def proxy(self, url: str) -> Proxy:
+        """A network before a server of this drill's world, to be cut; the service is given the proxy's URL."""
+        return self._stack.enter_context(proxying(url))
 
 
 def metric(server: Server, name: str, **labels: str) -> float:

@@ -13,7 +13,7 @@ import asyncpg
 import psutil
 
 from inventory_api.database.migrate import migrate
-from inventory_api.dev.embedded import EmbeddedPostgres, EmbeddedRedis
+from inventory_api.dev.embedded import EmbeddedPostgres, EmbeddedRedis, socket_directory
 from inventory_api.dev.processes import Processes
 from tests.support.service import ADMIN_KEY, write_keys
 
@@ -38,14 +38,6 @@ class World:
     @property
     def database_url(self) -> str:
         return self.postgres.url(DATABASE)
-
-    @property
-    def postgres_socket(self) -> Path:
-        return Path(self.postgres.url().partition("host=")[2]) / ".s.PGSQL.5432"
-
-    @property
-    def redis_socket(self) -> Path:
-        return Path(self.redis.url.removeprefix("unix://"))
 
     def postgres_process(self) -> psutil.Process:
         """The postmaster of now; its children are the sessions."""
@@ -80,9 +72,8 @@ def own_world() -> Iterator[World]:
         yield world
     finally:
         processes.stop()
-        for socket in (world.postgres_socket, world.redis_socket):
-            shutil.rmtree(socket.parent, ignore_errors=True)
-        shutil.rmtree(directory, ignore_errors=True)
+        for used in (socket_directory(directory / "postgresql"), socket_directory(directory / "redis"), directory):
+            shutil.rmtree(used, ignore_errors=True)
 
 
 def make_directory(path: Path) -> Path:

@@ -14,10 +14,10 @@ Fault = Literal["silence", "drop", "refuse", "reset"]
 
 
 class Proxy:
-    """`port` of loopback leads to the Unix socket, as long as there is no fault."""
+    """`url` leads over a port of loopback to the server, as long as there is no fault."""
 
-    def __init__(self, process: subprocess.Popen[str], port: int) -> None:
-        self.port = port
+    def __init__(self, process: subprocess.Popen[str], url: str) -> None:
+        self.url = url
         self._process = process
         self._enter("pass")
 
@@ -39,11 +39,17 @@ class Proxy:
 
 
 @contextmanager
-def proxying(path: Path) -> Iterator[Proxy]:
-    """A proxy before the Unix socket at `path`, until left."""
+def proxying(url: str) -> Iterator[Proxy]:
+    """A proxy before an embedded PostgreSQL or Redis, whose URLs name a Unix socket; until left."""
     (port,) = free_ports(1)
+    if url.startswith("unix://"):
+        path, proxied = url.removeprefix("unix://"), f"redis://127.0.0.1:{port}"
+    else:
+        database, _, directory = url.partition("@/")[2].partition("?host=")
+        path = f"{directory}/.s.PGSQL.5432"
+        proxied = f"postgresql://postgres@127.0.0.1:{port}/{database}?sslmode=disable"
     process = subprocess.Popen(
-        [sys.executable, "-m", "tests.drills.proxy_server", str(port), str(path)],
+        [sys.executable, "-m", "tests.support.proxy_server", str(port), path],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
@@ -51,7 +57,7 @@ def proxying(path: Path) -> Iterator[Proxy]:
         start_new_session=True,
     )
     try:
-        yield Proxy(process, port)
+        yield Proxy(process, proxied)
     finally:
         process.kill()
         process.communicate()
