@@ -11,7 +11,7 @@ help: ## what there is
 run: $(VENV)/dev ## everything on this machine; flags by ARGS="--port 8080 --workers 2"
 	@exec $(BIN)/inventory-api dev $(ARGS)
 
-test: lint test-python ## style, types, imports, and every test but those that need a cluster
+test: lint test-python ## style, types, imports, and every test but the drills and those that need a cluster
 
 lint: $(VENV)/test ## style, types and import rules
 	$(BIN)/ruff check .
@@ -19,8 +19,11 @@ lint: $(VENV)/test ## style, types and import rules
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-test-python: $(VENV)/test $(VENV)/helm ## pytest, without tests/e2e
-	PATH="$(abspath $(VENV))/tools:$$PATH" $(BIN)/pytest tests --ignore tests/e2e $(ARGS)
+test-python: $(VENV)/test $(VENV)/helm ## pytest, without tests/e2e and tests/drills
+	PATH="$(abspath $(VENV))/tools:$$PATH" $(BIN)/pytest tests --ignore tests/e2e --ignore tests/drills $(ARGS)
+
+drill: $(VENV)/test ## faults on real processes under load, counted; SHORT=1 takes the few that CI runs
+	$(BIN)/pytest tests/drills -s --timeout 300 $(if $(SHORT),-m "not thorough") $(ARGS)
 
 e2e: $(VENV)/test $(VENV)/helm ## the chart on the cluster of KUBECONFIG; its image must be loaded there
 	PATH="$(abspath $(VENV))/tools:$$PATH" $(BIN)/pytest tests/e2e -s --timeout 900 $(ARGS)
@@ -70,4 +73,4 @@ $(VENV)/helm: $(VENV)/python
 		echo "building helm by Go, once (a few minutes)"; GOBIN="$(abspath $(VENV))/tools" go install $(HELM_MODULE); }
 	@touch $@
 
-.PHONY: help run test lint test-python e2e format requirements clean
+.PHONY: help run test lint test-python drill e2e format requirements clean

@@ -100,6 +100,7 @@ class Server(Running):
         self.api = f"http://127.0.0.1:{port}"
         self.management = f"http://127.0.0.1:{management_port}"
         self.port = port
+        self.management_port = management_port
 
     def server_workers(self) -> list[psutil.Process]:
         """Oldest first."""

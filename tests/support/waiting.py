@@ -32,6 +32,11 @@ def await_claim(claim: str, condition: Callable[[], T | None], seconds: float = 
     return value
 
 
+def let_pass(seconds: float) -> None:
+    """For a phase whose length is what is wanted, as of a load or a fault; there is no condition to wait for."""
+    time.sleep(seconds)
+
+
 def _poll(claim: str, condition: Callable[[], T], patience: float, interval: float) -> T:
     deadline = time.monotonic() + patience
     while not (value := condition()):

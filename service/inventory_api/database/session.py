@@ -80,9 +80,11 @@ class Session:
         try:
             await self._guarded(self._connection, transaction.start)
         except DependencyUnavailable as error:
+            if isinstance(error.__cause__, TimeoutError):
+                raise  # It was not lost: the server does not answer, and would not on another connection either.
             # Nothing was sent on it yet: whoever wants may begin again, on another connection.
             if self._connection is not None:
-                self._connection.terminate()
+                _drop(self._connection)
             await self._give_back()
             raise LostBeforeFirstStatement(error.message) from error
 
@@ -128,7 +130,7 @@ class Session:
             return await call()
         except (TimeoutError, asyncio.CancelledError) as error:
             if connection is not None:
-                connection.terminate()
+                _drop(connection)
             if isinstance(error, TimeoutError):
                 raise DependencyUnavailable("The database did not answer in time.") from error
             raise
@@ -140,6 +142,12 @@ class Session:
             if is_unavailable(error):
                 raise DependencyUnavailable("The database is not available.") from error
             raise
+
+
+def _drop(connection: asyncpg.pool.PoolConnectionProxy) -> None:
+    """Close it at once. One that was closed before has left the pool, and would say so by an error."""
+    with suppress(asyncpg.InterfaceError):
+        connection.terminate()
 
 
 def _attributes(statement: Statement) -> dict[str, Any]:

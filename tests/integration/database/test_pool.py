@@ -6,6 +6,7 @@ from pathlib import Path
 import asyncpg
 import pytest
 from opentelemetry import trace
+from tests.support.proxy import proxying
 
 from inventory_api.database.pool import Database
 from inventory_api.database.statement import Statement
@@ -43,38 +44,21 @@ async def test_a_statement_that_does_not_end_is_ended_and_its_connection_replace
 
 
 async def test_a_server_that_does_not_answer_costs_one_wait(database_url: str) -> None:
-    """A proxy stops passing on what the server says: the own time-out ends it, and nothing after that waits."""
-    stalled = asyncio.Event()
-    target = database_url.partition("host=")[2] + "/.s.PGSQL.5432"
-
-    async def relay(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, stall: bool) -> None:
-        while data := await reader.read(65_536):
-            if stall and stalled.is_set():
-                continue
-            writer.write(data)
-        writer.close()
-
-    async def accept(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        server_reader, server_writer = await asyncio.open_unix_connection(target)
-        await asyncio.gather(relay(reader, server_writer, False), relay(server_reader, writer, True))
-
-    proxy = await asyncio.start_server(accept, "127.0.0.1", 0)
-    name = database_url.partition("@/")[2].partition("?")[0]
-    url = f"postgresql://postgres@127.0.0.1:{proxy.sockets[0].getsockname()[1]}/{name}?sslmode=disable"
-    database = Database(lambda: url, size=1, acquire_timeout=1, metrics=Metrics(), tracer=TRACER)
-    await database.open()
-    async with database.session() as session:
-        await session.fetch(WHERE)
-    stalled.set()
-    loop = asyncio.get_running_loop()
-    started = loop.time()
-    async with asyncio.timeout(30):
+    """The network goes silent: the own time-out ends the wait, and nothing after that waits."""
+    with proxying(database_url) as proxy:
+        database = Database(lambda: proxy.url, size=1, acquire_timeout=1, metrics=Metrics(), tracer=TRACER)
+        await database.open()
         async with database.session() as session:
-            with pytest.raises(DependencyUnavailable):
-                await session.fetch(WHERE)
-    waited = loop.time() - started
-    await database.close()
-    proxy.close()
+            await session.fetch(WHERE)
+        loop = asyncio.get_running_loop()
+        with proxy.fault("silence"):
+            started = loop.time()
+            async with asyncio.timeout(30):
+                async with database.session() as session:
+                    with pytest.raises(DependencyUnavailable):
+                        await session.fetch(WHERE)
+            waited = loop.time() - started
+        await database.close()
     assert waited < 30
 
 

@@ -5,8 +5,10 @@ import asyncio
 import asyncpg
 import pytest
 from opentelemetry import trace
+from tests.support.proxy import proxying
 from tests.support.service import Service, error_of
 
+from inventory_api.database import pool
 from inventory_api.database.pool import Database
 from inventory_api.database.session import Session
 from inventory_api.database.statement import Statement
@@ -102,6 +104,33 @@ async def test_a_connection_that_was_lost_while_idle_costs_nobody_an_error(
     await administrator.close()
     await asyncio.gather(*(one() for _ in range(4)))
     await database.close()
+
+
+async def test_a_begin_that_is_not_answered_is_told_at_once_and_not_tried_again(
+    database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another try would hold a place of the pool for as long again."""
+    monkeypatch.setattr(pool, "COMMAND_TIMEOUT", 0.5)
+    tracer = trace.NoOpTracerProvider().get_tracer("test")
+
+    @in_transaction
+    async def lock(session: Session) -> None:
+        await session.fetch(LOCK, "MAIN")
+
+    with proxying(database_url) as proxy:
+        database = Database(lambda: proxy.url, size=1, acquire_timeout=1, metrics=Metrics(), tracer=tracer)
+        await database.open()
+
+        async def one() -> None:
+            async with database.session() as session:
+                await lock(session)
+
+        await one()
+        with proxy.fault("silence"):
+            with pytest.raises(DependencyUnavailable, match="did not answer in time"):
+                await one()
+        await one()
+        await database.close()
 
 
 async def test_after_a_failover_one_request_fails_and_the_next_finds_the_new_primary(

@@ -1,0 +1,67 @@
+"""One drill: its world, the service, the load on it, and what was seen. Whatever it starts ends with it."""
+
+from collections.abc import Sequence
+from contextlib import ExitStack
+from typing import Any
+
+import httpx
+import psutil
+from prometheus_client.parser import text_string_to_metric_families
+
+from tests.support.process import Server, serving
+from tests.support.proxy import Proxy, proxying
+from tests.support.service import ITEM
+
+from .load import AUTHORIZATION, Load, Request, loading, mixed, probing
+from .outcomes import Timeline
+from .report import Report
+from .world import World, make_directory, own_world
+
+
+class Drill:
+    """See the package's docstring for how one is written."""
+
+    def __init__(self, title: str, stack: ExitStack) -> None:
+        self.report = Report(title)
+        self.timeline = Timeline()
+        self.world: World = stack.enter_context(own_world())
+        self._stack = stack
+
+    def serve(self, *, ready: bool = True, **settings: Any) -> Server:
+        """`inventory-api serve` on this drill's servers; `settings` by the names of docs/settings.md, lower case."""
+        directory = make_directory(self.world.directory / "service")
+        return self._stack.enter_context(serving(directory, ready=ready, **{**self.world.settings(), **settings}))
+
+    def add_items(self, server: Server, count: int = 10) -> list[str]:
+        """Items to read and to patch; tells their skus."""
+        skus = [f"A-{number}" for number in range(count)]
+        for sku in skus:
+            httpx.put(f"{server.api}/inventory/{sku}", json=ITEM, headers=AUTHORIZATION).raise_for_status()
+        return skus
+
+    def load(self, server: Server, requests: Sequence[Request], *, rate: float, **options: Any) -> Load:
+        """Send so many a second from now on; see `loading`."""
+        return self._stack.enter_context(loading(self.world.directory, server.port, requests, rate=rate, **options))
+
+    def mixed_load(self, server: Server, *, rate: float) -> Load:
+        """Reads, patches and new items, on items that this makes."""
+        return self.load(server, mixed(self.add_items(server)), rate=rate)
+
+    def probe(self, server: Server) -> Load:
+        """Ask for liveness and readiness from now on."""
+        return self._stack.enter_context(probing(self.world.directory, server.management_port))
+
+    def proxy(self, url: str) -> Proxy:
+        """A network before a server of this drill's world, to be cut; the service is given the proxy's URL."""
+        return self._stack.enter_context(proxying(url))
+
+
+def metric(server: Server, name: str, **labels: str) -> float:
+    """The sum over all server workers of the samples with that name and those labels."""
+    samples = [sample for family in text_string_to_metric_families(server.metrics()) for sample in family.samples]
+    return sum(sample.value for sample in samples if sample.name == name and labels.items() <= sample.labels.items())
+
+
+def identities(processes: Sequence[psutil.Process]) -> set[tuple[int, float]]:
+    """Equal as long as none of them was replaced."""
+    return {(process.pid, process.create_time()) for process in processes}
