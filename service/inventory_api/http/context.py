@@ -24,9 +24,8 @@ CLIENT_CLOSED_REQUEST = 499
 PROBES = frozenset({"/system/live", "/system/startup", "/system/ready"})
 
 
-def request_id(headers: Headers) -> str:
+def request_id(given: str) -> str:
     """The client's id where it is one, else a new UUIDv7."""
-    given = headers.get("x-request-id", "")
     return given if REQUEST_ID.fullmatch(given) else str(uuid7())
 
 
@@ -48,7 +47,7 @@ class RequestContextMiddleware:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
-        context = RequestContext(request_id(Headers(scope=scope)))
+        context = RequestContext(request_id(Headers(scope=scope).get("x-request-id", "")))
         span = trace.get_current_span()
         if span.get_span_context().is_valid:
             context.trace_id = trace.format_trace_id(span.get_span_context().trace_id)

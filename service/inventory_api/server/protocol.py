@@ -6,15 +6,18 @@ reads any more, and for a client that sends an empty line. Here each of these ha
 
 import asyncio
 import logging
+from functools import partial
 from typing import Any
 
 import httptools
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-from inventory_api.errors import BadRequest, HeadersTooLarge, RequestTimeout, ServiceError
+from inventory_api.errors import BadRequest, HeadersTooLarge, Overloaded, RequestTimeout, ServiceError
 from inventory_api.server.edge import Edge
 
 logger = logging.getLogger(__name__)
+
+Headers = list[tuple[bytes, bytes]]
 
 
 class HttpProtocol(HttpToolsProtocol):
@@ -38,6 +41,8 @@ class HttpProtocol(HttpToolsProtocol):
         self._header_bytes = 0
         self._refused = False
         self._shed = False
+        self._unanswered = 0
+        self._is_ended = False
         self._timer: asyncio.TimerHandle | None = None
         self._message_began = self.loop.time()
 
@@ -104,26 +109,38 @@ class HttpProtocol(HttpToolsProtocol):
             self._arm(self.timeout_keep_alive, self.transport.close)
 
     def _is_shed(self) -> bool:
-        """Answer at once where there is no room; the connection stays, since a new one would cost more."""
+        """Answer soon where there is no room; the connection stays, since a new one would cost more.
+
+        Nothing more is read from it until then.
+        """
         # Behind a request that is still being answered, an answer would come too early.
         if self._is_answering() or not self.server or self.server[1] != self.api_port:
             return False
         error = self.edge.shed(self.url)
+        if error is None and self._unanswered:
+            error = Overloaded()  # It must not overtake those before it.
         if error is None:
             return False
         self._shed = True
-        close = self.edge.closing() or not self.parser.should_keep_alive()
-        self._write(error, method=self.parser.get_method().decode("ascii"), close=close)
-        if close:
-            self._refused = True
-            self._arm(self.linger_seconds, self.transport.close)
-        else:
-            # For what its body still has to come.
-            self._arm(self.header_seconds, self.transport.close)
+        self._unanswered += 1
+        self.flow.pause_reading()
+        method, close = self.parser.get_method().decode("ascii"), not self.parser.should_keep_alive()
+        self.edge.defer(partial(self._answer_shed, error, method, self.headers, close))
         return True
+
+    def _answer_shed(self, error: ServiceError, method: str, headers: Headers, close: bool) -> None:
+        self._unanswered -= 1
+        if self.transport.is_closing() or self._is_ended:
+            return
+        self.flow.resume_reading()
+        # What was refused after it has no answer of its own.
+        close |= self.edge.closing() or (self._refused and not self._unanswered)
+        self._write(error, method, headers, close=close)
 
     def shutdown(self) -> None:
         """Close once there is nothing left to answer; a request that is on its way is waited for."""
+        if self._unanswered:
+            return  # The answer closes it.
         if self._is_answering():
             self.cycle.keep_alive = False
         elif self.cycle is None and not self._in_headers:
@@ -152,18 +169,19 @@ class HttpProtocol(HttpToolsProtocol):
             # Another request is being answered: that answer is the last one.
             self.cycle.keep_alive = False
             return
-        self._write(error, method="", close=True)
-        self._arm(self.linger_seconds, self.transport.close)
+        if not self._unanswered:
+            self._write(error, "", self.headers or [], close=True)
 
-    def _write(self, error: ServiceError, *, method: str, close: bool) -> None:
+    def _write(self, error: ServiceError, method: str, headers: Headers, *, close: bool) -> None:
         seconds = self.loop.time() - self._message_began
         client = self.client[0] if self.client else None
-        answer = self.edge.answer(
-            error, method=method, headers=self.headers or (), client=client, seconds=seconds, close=close
-        )
+        answer = self.edge.answer(error, method=method, headers=headers, client=client, seconds=seconds, close=close)
         self.transport.write(answer)
-        if close and self.transport.can_write_eof():
-            self.transport.write_eof()
+        if close:
+            self._refused = self._is_ended = True
+            if self.transport.can_write_eof():
+                self.transport.write_eof()
+            self._arm(self.linger_seconds, self.transport.close)
 
     def _arm(self, seconds: float, action: Any) -> None:
         self._disarm()

@@ -25,6 +25,7 @@ from uvicorn import Config, Server
 from uvicorn_worker import UvicornWorker
 
 from inventory_api.drain import Drain
+from inventory_api.server.listener import Listener
 from inventory_api.server.protocol import HttpProtocol
 from inventory_api.server.slot import Slot
 from inventory_api.settings import Settings
@@ -37,7 +38,7 @@ CANCELLED_SECONDS = 0.5
 
 
 class DrainingServer(Server):
-    """uvicorn's server; only its end is another."""
+    """uvicorn's server; only how it accepts and how it ends are others."""
 
     def __init__(self, config: Config, drain: Drain, slot: Slot, settings: Settings) -> None:
         super().__init__(config)
@@ -45,6 +46,11 @@ class DrainingServer(Server):
         self._slot = slot
         self._settings = settings
         self._skip_delay = False
+        self._listeners: list[Listener] = []
+
+    async def startup(self, sockets: list[socket] | None = None) -> None:
+        await super().startup(sockets=[])
+        self._listeners = [Listener(sock, self._new_protocol) for sock in sockets or []]
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         """Not uvicorn's, which would raise the signal again at the end and so skip the process's own exit."""
@@ -57,9 +63,9 @@ class DrainingServer(Server):
         self._drain.begin()
         await self._until(lambda: self._skip_delay, self._settings.drain_delay)
         ports = self._ports_to_close()
-        for server in self.servers:
-            if server.sockets and server.sockets[0].getsockname()[1] in ports:
-                server.close()
+        for listener in self._listeners:
+            if listener.port in ports:
+                listener.close()
         # A connection that was accepted last is made in the next turn of the loop.
         await asyncio.sleep(POLL_SECONDS)
         for connection in self._connections(ports):
@@ -69,8 +75,13 @@ class DrainingServer(Server):
         await self._cancel_tasks()
         await self.lifespan.shutdown()
         heartbeat.cancel()
-        for server in self.servers:
-            server.close()
+        for listener in self._listeners:
+            listener.close()
+
+    def _new_protocol(self) -> asyncio.Protocol:
+        protocol: Any = self.config.http_protocol_class
+        made: asyncio.Protocol = protocol(self.config, self.server_state, self.lifespan.state)
+        return made
 
     def _ports_to_close(self) -> set[int]:
         """That of the API; the management port answers until the end, unless a sibling does it better."""
