@@ -23,7 +23,7 @@ test-python: $(VENV)/test $(VENV)/helm ## pytest, without tests/e2e and tests/dr
 	PATH="$(abspath $(VENV))/tools:$$PATH" $(BIN)/pytest tests --ignore tests/e2e --ignore tests/drills $(ARGS)
 
 drill: $(VENV)/test ## faults on real processes under load, counted; SHORT=1 takes the few that CI runs
-	$(BIN)/pytest tests/drills -s --timeout 300 $(if $(SHORT),-m "not thorough") $(ARGS)
+	$(BIN)/pytest tests/drills -s --timeout 300 $(if $(SHORT),-m "not thorough" --times told) $(ARGS)
 
 e2e: $(VENV)/test $(VENV)/helm ## the chart on the cluster of KUBECONFIG; its image must be loaded there
 	PATH="$(abspath $(VENV))/tools:$$PATH" $(BIN)/pytest tests/e2e -s --timeout 900 $(ARGS)

@@ -24,7 +24,7 @@ from inventory_api.http.body_limit import BodyLimitMiddleware
 from inventory_api.http.context import RequestContextMiddleware
 from inventory_api.http.deadline import DeadlineMiddleware
 from inventory_api.http.errors import ErrorHandler
-from inventory_api.http.overload import Gate, OverloadMiddleware
+from inventory_api.http.overload import ADMISSION, Gate, OverloadMiddleware
 from inventory_api.http.routing import Route, RouteTable
 from inventory_api.http.system import system_router
 from inventory_api.inventory.routes import router as inventory_router
@@ -67,7 +67,11 @@ class Application:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         by_management = scope["type"] == "http" and (scope.get("server") or ("", 0))[1] == self._management_port
-        await (self.management if by_management else self._answering_api)(scope, receive, send)
+        try:
+            await (self.management if by_management else self._answering_api)(scope, receive, send)
+        finally:
+            if admission := scope.get(ADMISSION):
+                admission.leave()
 
 
 def create_app(settings: Settings, slot: Slot | None = None, *, one_port: bool = False) -> Application:

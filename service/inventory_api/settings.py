@@ -89,7 +89,7 @@ class Settings(BaseModel):
     @property
     def in_flight_limit(self) -> int:
         """Requests that a server worker answers at once: enough to keep the pool busy while others wait for the CPU."""
-        return self.max_in_flight or self.pool_max * 4
+        return self.max_in_flight or self.pool_max * 2
 
     @property
     def graceful_timeout(self) -> int:

@@ -24,6 +24,7 @@ it starts the service, a load and a prober, marks its phases, injects a fault, a
 - `faults.py`, `tests/support/proxy.py`: what is done to processes and to the network; each heals by itself.
 - `claims.py`: claims that many drills make; `report.py`: tables and the verdict; `memory.py`: peaks.
 
-Claims count outcomes. A time is claimed only where it is the contract; others are printed. Everything is on loopback,
-bounded in count and time, and ends with its drill, also where that fails or is interrupted.
+Claims count outcomes. A time is claimed (`report.measure`) only where it is the contract, and in CI, where the machine
+may have other things to do, it is told; others are printed. Everything is on loopback, bounded in count and time, and
+ends with its drill, also where that fails or is interrupted.
 """

@@ -21,8 +21,8 @@ from .world import World, make_directory, own_world
 class Drill:
     """See the package's docstring for how one is written."""
 
-    def __init__(self, title: str, stack: ExitStack) -> None:
-        self.report = Report(title)
+    def __init__(self, title: str, stack: ExitStack, *, judges_times: bool) -> None:
+        self.report = Report(title, judges_times=judges_times)
         self.timeline = Timeline()
         self.world: World = stack.enter_context(own_world())
         self._stack = stack

@@ -11,6 +11,7 @@ The end of stdin ends the schedule; what is on its way then has `patience` secon
 
 import asyncio
 import json
+import os
 import resource
 import sys
 import time
@@ -263,7 +264,9 @@ def _cycle(kinds: list[Kind]) -> list[Kind]:
 async def main() -> None:
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
-    await Generator(json.loads(sys.argv[1])).run()
+    plan = json.loads(sys.argv[1])
+    os.nice(plan["nice"])
+    await Generator(plan).run()
 
 
 if __name__ == "__main__":

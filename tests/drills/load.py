@@ -94,8 +94,13 @@ def loading(
     patience: float = PATIENCE_SECONDS,
     keep: bool = True,
     reads_state: bool = False,
+    nice: int = 0,
 ) -> Iterator[Load]:
-    """Send until left. `keep`: on kept connections; `reads_state`: read also what answers of 200 say."""
+    """Send until left.
+
+    `keep`: on kept connections; `reads_state`: read also what answers of 200 say; `nice`: by how much the generator
+    yields to others on its core.
+    """
     serial = next(_serial)
     output = directory / f"outcomes-{serial}"
     prefix = f"load-{serial}-"
@@ -107,6 +112,7 @@ def loading(
         "patience": patience,
         "longest": LONGEST_SECONDS,
         "keep": keep,
+        "nice": nice,
         "reads_state": reads_state,
         "prefix": prefix,
         "output": str(output),

@@ -26,8 +26,9 @@ HEADINGS = (
 class Report:
     """Collected while a drill runs; `verdict` prints it all, and fails where a claim does not hold."""
 
-    def __init__(self, title: str) -> None:
+    def __init__(self, title: str, *, judges_times: bool = True) -> None:
         self._title = title
+        self._judges_times = judges_times
         self._lines: list[str] = []
         self._broken: list[str] = []
         self.is_open = True
@@ -54,6 +55,13 @@ class Report:
         if not holds:
             self._broken.append(told)
 
+    def measure(self, text: str, holds: bool, seen: object) -> None:
+        """A claim on time or speed: told only, where the machine may have other things to do (`--times told`)."""
+        if self._judges_times or holds:
+            self.claim(text, holds, seen)
+        else:
+            self.say(f"told   {text}: {seen}")
+
     def verdict(self) -> None:
         """Print, and fail where a claim does not hold."""
         self.show("as claimed" if not self._broken else "NOT as claimed")
@@ -66,6 +74,11 @@ class Report:
 
 def milliseconds(seconds: float) -> str:
     return f"{seconds * 1000:.0f} ms" if seconds < 10 else f"{seconds:.1f} s"
+
+
+def spread(outcomes: Outcomes) -> str:
+    times = outcomes.percentile(50), outcomes.percentile(99), outcomes.slowest
+    return "p50 {}, p99 {}, slowest {}".format(*map(milliseconds, times))
 
 
 def seen_in(labels: Sequence[str]) -> str:

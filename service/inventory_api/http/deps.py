@@ -19,14 +19,14 @@ async def _borrow_session(request: Request) -> AsyncIterator[Session]:
         yield session
 
 
-def _provenance(request: Request) -> Provenance:
+async def _provenance(request: Request) -> Provenance:
     context = request_context.current()
     if context is None:
         raise RuntimeError("a change outside of a request context")
     return Provenance(request.state.principal.name, context.request_id, context.trace_id)
 
 
-def _conditions(
+async def _conditions(
     if_match: Annotated[list[str] | None, Header(description=IF_MATCH)] = None,
     if_none_match: Annotated[list[str] | None, Header(description=IF_NONE_MATCH)] = None,
 ) -> Conditions:

@@ -9,11 +9,16 @@ from inventory_api.errors import Overloaded
 from inventory_api.http.context import PROBES
 from inventory_api.telemetry.metrics import Metrics
 
-QUEUE_SECONDS = 0.1
+# The wait that the queue is made for, and the longest, since the next requests may take longer than those before.
+QUEUE_SECONDS = 0.05
+LONGEST_QUEUE_SECONDS = 0.2
 # However fast requests are, no more than this many times the limit wait.
 QUEUE_FACTOR = 4
 # The weight of the newest request in the mean of how long requests take.
 SMOOTHING = 0.05
+QUEUE_FULL, QUEUE_TIMEOUT = "queue_full", "queue_timeout"
+# Where the server puts the admission of a request that it has admitted itself.
+ADMISSION = "inventory_api.admission"
 
 
 class Gate:
@@ -26,44 +31,65 @@ class Gate:
     def __init__(self, limit: int, metrics: Metrics) -> None:
         self._limit = limit
         self._places = asyncio.Semaphore(limit)
-        self._waiting = 0
+        self._admitted = 0
         self._mean_seconds = 0.0
-        self._metrics = metrics
+        self._shed = {reason: metrics.shed.labels(reason=reason) for reason in (QUEUE_FULL, QUEUE_TIMEOUT)}
 
-    def has_room(self) -> bool:
-        """Whether a request that comes now can be answered."""
-        if not self._places.locked():
-            return True
-        seconds = (self._waiting + 1) * self._mean_seconds / self._limit
-        return seconds <= QUEUE_SECONDS and self._waiting < self._limit * QUEUE_FACTOR
-
-    def refuse(self) -> Overloaded:
-        """The error for a request for which there is no room."""
-        self._metrics.shed.labels(reason="queue_full").inc()
-        return Overloaded()
-
-    async def enter(self) -> None:
-        """Take a place.
+    def admit(self) -> "Admission":
+        """Let one more in, at least as far as the queue.
 
         Raises:
-            Overloaded: there is no room, or no place was free in time.
+            Overloaded: there is no room.
         """
-        if not self.has_room():
-            raise self.refuse()
-        self._waiting += 1
+        queue = self._admitted + 1 - self._limit
+        if queue > self._limit * QUEUE_FACTOR or queue * self._mean_seconds / self._limit > QUEUE_SECONDS:
+            raise self.refusal(QUEUE_FULL)
+        self._admitted += 1
+        return Admission(self)
+
+    def refusal(self, reason: str) -> Overloaded:
+        """The error, counted."""
+        self._shed[reason].inc()
+        return Overloaded()
+
+    async def take_place(self) -> None:
+        """Wait for one of the `limit` places.
+
+        Raises:
+            Overloaded: none was free in time.
+        """
         try:
-            async with asyncio.timeout(QUEUE_SECONDS):
+            async with asyncio.timeout(LONGEST_QUEUE_SECONDS):
                 await self._places.acquire()
         except TimeoutError as error:
-            self._metrics.shed.labels(reason="queue_timeout").inc()
-            raise Overloaded from error
-        finally:
-            self._waiting -= 1
+            raise self.refusal(QUEUE_TIMEOUT) from error
 
-    def leave(self, seconds: float) -> None:
-        """Give the place back that was held for that long."""
-        self._mean_seconds += SMOOTHING * (seconds - self._mean_seconds)
-        self._places.release()
+    def leave(self, held_seconds: float | None) -> None:
+        """One less; it held a place for that long, or none."""
+        self._admitted -= 1
+        if held_seconds is not None:
+            self._mean_seconds += SMOOTHING * (held_seconds - self._mean_seconds)
+            self._places.release()
+
+
+class Admission:
+    """One request on its way through the gate."""
+
+    def __init__(self, gate: Gate) -> None:
+        self._gate = gate
+        self._entered: float | None = None
+        self._left = False
+
+    async def enter(self) -> None:
+        """Take a place; see `Gate.take_place`."""
+        await self._gate.take_place()
+        self._entered = time.perf_counter()
+
+    def leave(self) -> None:
+        """Give back what is held. A second time does nothing."""
+        if not self._left:
+            self._left = True
+            self._gate.leave(None if self._entered is None else time.perf_counter() - self._entered)
 
 
 class OverloadMiddleware:
@@ -77,21 +103,15 @@ class OverloadMiddleware:
         if scope["type"] != "http" or scope["path"] in PROBES:
             await self.app(scope, receive, send)
             return
-        await self._gate.enter()
-        entered: float | None = time.perf_counter()
-
-        def leave() -> None:
-            nonlocal entered
-            if entered is not None:
-                self._gate.leave(time.perf_counter() - entered)
-                entered = None
+        admission: Admission = scope.get(ADMISSION) or self._gate.admit()
 
         async def watched(message: Message) -> None:
             await send(message)
             if message["type"] == "http.response.body" and not message.get("more_body", False):
-                leave()
+                admission.leave()
 
         try:
+            await admission.enter()
             await self.app(scope, receive, watched)
         finally:
-            leave()
+            admission.leave()

@@ -1,9 +1,11 @@
 """The route class of every resource: declares its scope, and decides before a byte of the body is read."""
 
+import inspect
 from collections.abc import Callable, Coroutine, Sequence
 from typing import Any, TypeVar
 
 from fastapi import FastAPI
+from fastapi.dependencies.models import Dependant
 from fastapi.routing import APIRoute, iter_route_contexts
 from opentelemetry import trace
 from starlette.requests import Request
@@ -54,6 +56,7 @@ class Route(APIRoute):
         self.media_types: tuple[str, ...] = getattr(endpoint, MEDIA_TYPES, (JSON_MEDIA_TYPE,))
         extra = {"x-required-scopes": list(scopes), **(options.pop("openapi_extra", None) or {})}
         super().__init__(path, endpoint, openapi_extra=extra, **options)
+        _refuse_threads(self.dependant)
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         handler = super().get_route_handler()
@@ -68,6 +71,15 @@ class Route(APIRoute):
             return await handler(json_request)
 
         return guarded
+
+
+def _refuse_threads(dependant: Dependant) -> None:
+    """FastAPI runs a dependency that is not asynchronous in a thread: the hop costs more than most of them do."""
+    for dependency in dependant.dependencies:
+        call = dependency.call
+        if not (inspect.iscoroutinefunction(call) or inspect.isasyncgenfunction(call)):
+            raise TypeError(f"{getattr(call, '__qualname__', call)} would run in a thread: make it `async def`")
+        _refuse_threads(dependency)
 
 
 def _name_route(request: Request, endpoint: Callable[..., Any]) -> None:

@@ -17,7 +17,8 @@ from uvicorn.protocols.http.httptools_impl import STATUS_LINE
 from inventory_api.errors import ServiceError
 from inventory_api.http.context import PROBES, request_id
 from inventory_api.http.errors import SERVER_ERROR, error_content
-from inventory_api.http.overload import Gate
+from inventory_api.http.negotiation import PROBLEM_JSON, prefers_problem
+from inventory_api.http.overload import Admission, Gate
 from inventory_api.telemetry.line_budget import LineBudget
 from inventory_api.telemetry.metrics import NO_ROUTE, Metrics, method_label
 
@@ -25,7 +26,9 @@ logger = logging.getLogger("inventory_api.access")
 
 # Of each period, this much is for answers to what was shed; the rest is for those who are served.
 PERIOD_SECONDS = 0.01
-SLICE_SECONDS = 0.0015
+SLICE_SECONDS = 0.0005
+# No request id has braces.
+PLACE = b"{request_id}"
 CLOSE = "connection: close\r\n"
 PROBE_TARGETS = tuple(path.encode() for path in sorted(PROBES))
 
@@ -39,18 +42,23 @@ class Edge:
         self.closing = closing
         self._metrics = metrics
         self._gate = gate
-        self._counters: dict[tuple[str, int], Any] = {}
+        self._counters: dict[tuple[str, str], tuple[Any, Any]] = {}
         # A flood would else be a flood of lines, which cost more than the refusals.
         self._lines = LineBudget(logger, "requests were refused")
+        self._templates: dict[tuple[str, str, bool], tuple[bytes, bytes]] = {}
         self._deferred: deque[Callable[[], None]] = deque()
         self._worked = 0.0
         self._timer: asyncio.TimerHandle | None = None
 
-    def shed(self, target: bytes) -> ServiceError | None:
-        """The error for a request that there is no room for, or None. Probes are never shed."""
-        if self._gate is None or self._gate.has_room() or target.startswith(PROBE_TARGETS):
+    def admit(self, target: bytes) -> Admission | None:
+        """Let a request in; None where nothing limits it. Probes are never refused.
+
+        Raises:
+            Overloaded: there is no room for it.
+        """
+        if self._gate is None or target.startswith(PROBE_TARGETS):
             return None
-        return self._gate.refuse()
+        return self._gate.admit()
 
     def defer(self, answer: Callable[[], None]) -> None:
         """Call it soon, in order of arrival, in the time that refusals may take.
@@ -75,24 +83,35 @@ class Edge:
         """The whole response, counted and logged. `seconds` is the time since the request began."""
         given = dict(headers)
         id_ = request_id(given.get(b"x-request-id", b"").decode("latin-1"))
-        accept = given.get(b"accept", b"").decode("latin-1")
-        content, media_type = error_content(error, id_, None, [accept])
-        self._count(error, method, seconds)
-        fields = {
-            "request_id": id_,
-            "client.address": client,
-            "error.type": error.type,
-            "http.response.status_code": error.status,
-        }
-        self._lines.log(logging.INFO, "refused: %s", error.message, extra=fields)
-        duration = f"{seconds * 1000:.2f}"
-        extra = "".join(f"{name}: {value}\r\n" for name, value in error.headers.items())
-        head = (
-            f"content-type: {media_type}\r\ncontent-length: {len(content)}\r\nx-request-id: {id_}\r\n"
-            f"x-response-time: {duration}ms\r\nserver-timing: app;dur={duration}\r\n{extra}"
-            f"{CLOSE if close else ''}\r\n"
+        accept = given.get(b"accept")
+        head, content = self._template(
+            error, problem=accept is not None and prefers_problem([accept.decode("latin-1")])
         )
-        return STATUS_LINE[error.status] + head.encode() + (b"" if method == "HEAD" else content)
+        self._count(error, method, seconds)
+        if self._lines.has_room():
+            fields = {
+                "request_id": id_,
+                "client.address": client,
+                "error.type": error.type,
+                "http.response.status_code": error.status,
+            }
+            logger.info("refused: %s", error.message, extra=fields)
+        content = content.replace(PLACE, id_.encode())
+        duration = f"{seconds * 1000:.2f}"
+        retry = "".join(f"{name}: {value}\r\n" for name, value in error.headers.items())
+        lines = (
+            f"content-length: {len(content)}\r\nx-request-id: {id_}\r\nx-response-time: {duration}ms\r\n"
+            f"server-timing: app;dur={duration}\r\n{retry}{CLOSE if close else ''}\r\n"
+        )
+        return head + lines.encode() + (b"" if method == "HEAD" else content)
+
+    def _template(self, error: ServiceError, *, problem: bool) -> tuple[bytes, bytes]:
+        """The constant part of the head, and the content with a place for the request id."""
+        key = error.type, error.message, problem
+        if key not in self._templates:
+            content, media_type = error_content(error, PLACE.decode(), None, [PROBLEM_JSON] if problem else [])
+            self._templates[key] = STATUS_LINE[error.status] + f"content-type: {media_type}\r\n".encode(), content
+        return self._templates[key]
 
     def _schedule(self) -> None:
         wait = self._worked + PERIOD_SECONDS - time.perf_counter()
@@ -110,11 +129,14 @@ class Edge:
         if self._metrics is None:
             return
         # Looking them up by their labels takes longer than counting.
-        key = method_label(method), error.status
+        key = method_label(method), error.type
         if key not in self._counters:
-            self._counters[key] = self._metrics.request_duration.labels(
+            duration = self._metrics.request_duration.labels(
                 http_request_method=key[0], http_route=NO_ROUTE, http_response_status_code=str(error.status)
             )
-        self._counters[key].observe(seconds)
-        if error.status >= SERVER_ERROR:
-            self._metrics.exceptions.labels(http_route=NO_ROUTE, error_type=error.type).inc()
+            exceptions = self._metrics.exceptions.labels(http_route=NO_ROUTE, error_type=error.type)
+            self._counters[key] = duration, exceptions if error.status >= SERVER_ERROR else None
+        duration, exceptions = self._counters[key]
+        duration.observe(seconds)
+        if exceptions is not None:
+            exceptions.inc()

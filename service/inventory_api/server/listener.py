@@ -13,7 +13,7 @@ from collections.abc import Callable
 logger = logging.getLogger(__name__)
 
 # In one turn: more would give a burst to one server worker, when its siblings are idle.
-ACCEPTED_AT_ONCE = 16
+ACCEPTED_AT_ONCE = 8
 # The pause when the process has no file descriptor left, as asyncio has it.
 PAUSE_SECONDS = 1.0
 OUT_OF_RESOURCES = {errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM}

@@ -13,6 +13,8 @@ import httptools
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from inventory_api.errors import BadRequest, HeadersTooLarge, Overloaded, RequestTimeout, ServiceError
+from inventory_api.http.overload import ADMISSION
+from inventory_api.server.alarm import Alarm
 from inventory_api.server.edge import Edge
 
 logger = logging.getLogger(__name__)
@@ -39,11 +41,12 @@ class HttpProtocol(HttpToolsProtocol):
         self._in_headers = False
         self._message_number = 0
         self._header_bytes = 0
+        self._most_header_bytes = 0
         self._refused = False
         self._shed = False
         self._unanswered = 0
         self._is_ended = False
-        self._timer: asyncio.TimerHandle | None = None
+        self._alarm = Alarm(self.loop)
         self._message_began = self.loop.time()
 
     @classmethod
@@ -53,10 +56,10 @@ class HttpProtocol(HttpToolsProtocol):
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
-        self._arm(self.header_seconds, self.transport.close)
+        self._alarm.set(self.header_seconds, self.transport.close)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        self._disarm()
+        self._alarm.end()
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
@@ -64,19 +67,25 @@ class HttpProtocol(HttpToolsProtocol):
             return
         self._unset_keepalive_if_required()
         message = self._message_number if self._in_headers else None
+        self._most_header_bytes += len(data)
         try:
             self.parser.feed_data(data)
         except httptools.HttpParserError:
             self._refuse(BadRequest())
         except httptools.HttpParserUpgrade:
             logger.debug("an upgrade was asked for, and is not supported")
+        if not self._in_headers:
+            self._most_header_bytes = 0
         if self._in_headers and self._message_number == message:
             # Nothing but headers, and still no end of them: the parser keeps them all.
             self._header_bytes += len(data)
             self._check_header_bytes()
-        elif self._is_idle() and self._timer is None:
+        elif self._in_headers:
+            refuse = partial(self._refuse, RequestTimeout("The headers did not arrive in time."))
+            self._alarm.set(self.header_seconds, refuse)
+        elif self._is_idle() and not self._alarm.is_set:
             # Neither a request nor an answer: empty lines, or the rest of a body that was answered already.
-            self._arm(self.header_seconds, self.transport.close)
+            self._alarm.set(self.header_seconds, self.transport.close)
 
     def on_message_begin(self) -> None:
         super().on_message_begin()
@@ -84,14 +93,14 @@ class HttpProtocol(HttpToolsProtocol):
         self._message_began = self.loop.time()
         self._header_bytes = 0
         self._in_headers = True
-        self._arm(self.header_seconds, lambda: self._refuse(RequestTimeout("The headers did not arrive in time.")))
 
     def on_headers_complete(self) -> None:
         self._in_headers = False
-        self._disarm()
-        self._header_bytes = len(self.url) + sum(len(name) + len(value) + 4 for name, value in self.headers)
-        self._check_header_bytes()
-        if not self._refused and not self._is_shed():
+        self._alarm.clear()
+        if self._most_header_bytes > self.max_header_bytes:
+            self._header_bytes = len(self.url) + sum(len(name) + len(value) + 4 for name, value in self.headers)
+            self._check_header_bytes()
+        if not self._refused and self._is_admitted():
             super().on_headers_complete()
 
     def on_body(self, body: bytes) -> None:
@@ -106,27 +115,33 @@ class HttpProtocol(HttpToolsProtocol):
         else:
             super().on_message_complete()
         if self._is_idle():
-            self._arm(self.timeout_keep_alive, self.transport.close)
+            self._alarm.set(self.timeout_keep_alive, self.transport.close)
 
-    def _is_shed(self) -> bool:
-        """Answer soon where there is no room; the connection stays, since a new one would cost more.
-
-        Nothing more is read from it until then.
-        """
+    def _is_admitted(self) -> bool:
+        """Let the request in, or answer it soon; the connection stays, since a new one would cost more."""
         # Behind a request that is still being answered, an answer would come too early.
         if self._is_answering() or not self.server or self.server[1] != self.api_port:
+            return True
+        if self._unanswered:
+            self._shed_request(Overloaded())  # It must not overtake those before it.
             return False
-        error = self.edge.shed(self.url)
-        if error is None and self._unanswered:
-            error = Overloaded()  # It must not overtake those before it.
-        if error is None:
+        try:
+            admission = self.edge.admit(self.url)
+        except Overloaded as error:
+            self._shed_request(error)
             return False
+        if admission is not None:
+            self.scope[ADMISSION] = admission  # type: ignore[literal-required]
+        return True
+
+    def _shed_request(self, error: ServiceError) -> None:
+        """A client that sends more, and does not wait for the answer, is read no further until then."""
         self._shed = True
         self._unanswered += 1
-        self.flow.pause_reading()
+        if self._unanswered > 1:
+            self.flow.pause_reading()
         method, close = self.parser.get_method().decode("ascii"), not self.parser.should_keep_alive()
         self.edge.defer(partial(self._answer_shed, error, method, self.headers, close))
-        return True
 
     def _answer_shed(self, error: ServiceError, method: str, headers: Headers, close: bool) -> None:
         self._unanswered -= 1
@@ -144,7 +159,7 @@ class HttpProtocol(HttpToolsProtocol):
         if self._is_answering():
             self.cycle.keep_alive = False
         elif self.cycle is None and not self._in_headers:
-            self._arm(self.last_request_seconds, self.transport.close)
+            self._alarm.set(self.last_request_seconds, self.transport.close)
         elif not self._in_headers:
             self.transport.close()
 
@@ -181,13 +196,4 @@ class HttpProtocol(HttpToolsProtocol):
             self._refused = self._is_ended = True
             if self.transport.can_write_eof():
                 self.transport.write_eof()
-            self._arm(self.linger_seconds, self.transport.close)
-
-    def _arm(self, seconds: float, action: Any) -> None:
-        self._disarm()
-        self._timer = self.loop.call_later(seconds, action)
-
-    def _disarm(self) -> None:
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
+            self._alarm.set(self.linger_seconds, self.transport.close)

@@ -11,6 +11,7 @@ close together: new connections, probes and scrapes too, then reach its siblings
 
 import asyncio
 import faulthandler
+import gc
 import os
 import signal
 import sys
@@ -35,6 +36,9 @@ HEARTBEAT_SECONDS = 1.0
 BACKGROUND_SECONDS = 3.0
 # Requests that the drain cuts off still get their answer.
 CANCELLED_SECONDS = 0.5
+# For the three generations. With Python's (700, 10, 10) a tenth to a fifth of the time under load went into looking for
+# garbage; with a first one of 20,000 it stopped everything for 70 ms at a time.
+GARBAGE_COLLECTION_THRESHOLDS = (5_000, 5, 10)
 
 
 class DrainingServer(Server):
@@ -50,6 +54,7 @@ class DrainingServer(Server):
 
     async def startup(self, sockets: list[socket] | None = None) -> None:
         await super().startup(sockets=[])
+        _settle_garbage_collection()
         self._listeners = [Listener(sock, self._new_protocol) for sock in sockets or []]
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
@@ -109,6 +114,13 @@ class DrainingServer(Server):
             if self.config.callback_notify is not None:
                 await self.config.callback_notify()
             await asyncio.sleep(HEARTBEAT_SECONDS)
+
+
+def _settle_garbage_collection() -> None:
+    """What is there at the start stays, and the rest is looked through less often than by default."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(*GARBAGE_COLLECTION_THRESHOLDS)
 
 
 class ServerWorker(UvicornWorker):  # type: ignore[misc]  # has no types

@@ -2,7 +2,6 @@
 
 import asyncio
 import logging
-from collections.abc import Mapping
 
 LINES_PER_SECOND = 10
 
@@ -17,15 +16,15 @@ class LineBudget:
         self._unwritten = 0
         self._timer: asyncio.TimerHandle | None = None
 
-    def log(self, level: int, message: str, *args: object, extra: Mapping[str, object]) -> None:
-        """Write the line, if the second has one left. Within an event loop."""
+    def has_room(self) -> bool:
+        """Whether one more line may be written now; else it is counted. Within an event loop."""
         if self._timer is None:
             self._timer = asyncio.get_running_loop().call_later(1, self._end_of_second)
         if self._written < LINES_PER_SECOND:
             self._written += 1
-            self._logger.log(level, message, *args, extra=extra)
-        else:
-            self._unwritten += 1
+            return True
+        self._unwritten += 1
+        return False
 
     def _end_of_second(self) -> None:
         if self._unwritten:

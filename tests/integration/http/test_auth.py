@@ -5,9 +5,10 @@ import logging
 import os
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import pytest
+from fastapi import Depends
 from tests.support.service import ADMIN_KEY, Service, error_of, write_keys
 from tests.support.waiting import eventually
 
@@ -52,6 +53,19 @@ def test_a_route_without_a_scope_cannot_be_made() -> None:
     with pytest.raises(TypeError, match="declares no scope"):
         Route("/x", endpoint)
     assert Route("/x", requires("audit:read")(endpoint)).required_scopes == ("audit:read",)
+
+
+def test_a_dependency_that_would_run_in_a_thread_cannot_be_used() -> None:
+    """A hop to a thread and back costs more than such a dependency does."""
+
+    def nested() -> None: ...
+
+    async def dependency(_: Annotated[None, Depends(nested)]) -> None: ...
+
+    async def endpoint(_: Annotated[None, Depends(dependency)]) -> None: ...
+
+    with pytest.raises(TypeError, match="nested would run in a thread"):
+        Route("/x", requires("audit:read")(endpoint))
 
 
 async def test_an_expired_key_is_refused(service: Service, keys_file: Path) -> None:

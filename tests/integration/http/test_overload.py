@@ -47,7 +47,7 @@ async def test_the_excess_is_refused_and_probes_are_not(
     service: Service, gate: asyncio.Event, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The wait is long enough here for all to arrive within it, also on a slow machine."""
-    monkeypatch.setattr(overload, "QUEUE_SECONDS", 2)
+    monkeypatch.setattr(overload, "LONGEST_QUEUE_SECONDS", 2)
     admitted = await _fill(service)
     excess = await asyncio.gather(*(service.api.get("/gate") for _ in range(20)))
     assert {(answer.status_code, error_of(answer)["type"]) for answer in excess} == {(503, "OVERLOADED")}
@@ -64,7 +64,7 @@ async def test_a_request_that_waits_a_little_is_answered(
     service: Service, gate: asyncio.Event, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The wait is made long here, so that a slow machine cannot turn it into a refusal."""
-    monkeypatch.setattr(overload, "QUEUE_SECONDS", 60)
+    monkeypatch.setattr(overload, "LONGEST_QUEUE_SECONDS", 60)
     admitted = await _fill(service)
     waiting = asyncio.create_task(service.api.get("/inventory/absent"))
 
