@@ -12,7 +12,6 @@ from redis.asyncio import Redis
 from inventory_api.database.pool import Database
 from inventory_api.health import Health
 from inventory_api.http.auth import ApiKeys
-from inventory_api.telemetry import tracing
 from inventory_api.telemetry.metrics import Metrics
 
 logger = logging.getLogger(__name__)
@@ -44,7 +43,7 @@ class Resources:
             if self.redis is not None:
                 await _closed("redis", self.redis.aclose)
             await _closed("database", self.database.close)
-            await _closed("spans", lambda: tracing.shut_down(self.tracer_provider))
+            await _closed("spans", lambda: asyncio.to_thread(self.tracer_provider.shutdown))
             logger.info("all resources are closed")
 
 

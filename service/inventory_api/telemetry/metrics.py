@@ -20,6 +20,7 @@ LAG_BUCKETS = (0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5)
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "_OTHER")
 NO_ROUTE = "none"
 LEVELS = ("debug", "info", "warning", "error", "critical")
+QUEUE_FULL, EXPORT_FAILED, SHUTDOWN = "queue_full", "export_failed", "shutdown"
 CHECKS = ("database", "schema", "redis")
 
 # Filled at start from what the code declares: a value set that is closed, but not written here.
@@ -106,6 +107,13 @@ EVENT_LOOP_LAG = Metric(
     buckets=LAG_BUCKETS,
 )
 LOG_RECORDS = Metric("log_records_total", "counter", "lines", "Log lines written.", {"level": LEVELS})
+SPANS_DROPPED = Metric(
+    "otel_spans_dropped_total",
+    "counter",
+    "spans",
+    "Sampled spans that no collector accepted.",
+    {"reason": (QUEUE_FULL, EXPORT_FAILED, SHUTDOWN)},
+)
 API_KEYS_LOADED = Metric(
     "api_keys_last_reload_successful", "gauge", "1", "1 when the keys file was last read without an error, else 0."
 )
@@ -154,7 +162,8 @@ CONNECTION_TIMEOUTS = Metric(
 
 CATALOGUE = (
     REQUEST_DURATION, ACTIVE_REQUESTS, SHED, EXCEPTIONS, BUILD_INFO,
-    SERVER_WORKER_UP, SERVER_WORKER_HEARTBEAT, EVENT_LOOP_LAG, LOG_RECORDS, API_KEYS_LOADED, HEALTH_CHECK,
+    SERVER_WORKER_UP, SERVER_WORKER_HEARTBEAT, EVENT_LOOP_LAG, LOG_RECORDS, SPANS_DROPPED, API_KEYS_LOADED,
+    HEALTH_CHECK,
     QUERY_DURATION, CONNECTIONS, CONNECTIONS_MAX, CONNECTIONS_PENDING, CONNECTION_WAIT, CONNECTION_TIMEOUTS,
 )  # fmt: skip
 
@@ -173,6 +182,7 @@ class Metrics:
         self.server_worker_heartbeat: Gauge = SERVER_WORKER_HEARTBEAT.create(self.registry)
         self.event_loop_lag: Histogram = EVENT_LOOP_LAG.create(self.registry)
         self.log_records: Counter = LOG_RECORDS.create(self.registry)
+        self.spans_dropped: Counter = SPANS_DROPPED.create(self.registry)
         self.api_keys_loaded: Gauge = API_KEYS_LOADED.create(self.registry)
         self.health_check: Gauge = HEALTH_CHECK.create(self.registry)
         self.query_duration: Histogram = QUERY_DURATION.create(self.registry)
