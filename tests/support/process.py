@@ -108,13 +108,15 @@ class Server(Running):
 
 
 @contextmanager
-def serving(directory: Path, *, ready: bool = True, **settings: object) -> Iterator[Server]:
+def serving(
+    directory: Path, *, ready: bool = True, command: Sequence[str] = (*MODULE, "serve"), **settings: object
+) -> Iterator[Server]:
     """`inventory-api serve` on free ports until left; also where the test fails."""
     port, management_port = free_ports(2)
     values = {"HOST": "127.0.0.1", "PORT": port, "MANAGEMENT_PORT": management_port, "DRAIN_DELAY": 0.5}
     named = {f"INVENTORY_{name}": value for name, value in values.items()}
     named |= {name if name.startswith("OTEL_") else f"INVENTORY_{name.upper()}": v for name, v in settings.items()}
-    server = Server([*MODULE, "serve"], clean_environment(named), directory, port, management_port)
+    server = Server(command, clean_environment(named), directory, port, management_port)
     try:
         if ready:
             wait_until(server.is_ready)
