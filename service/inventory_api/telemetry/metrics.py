@@ -132,7 +132,7 @@ QUERY_DURATION = Metric(
     QUERY_BUCKETS,
 )
 CONNECTIONS = Metric(
-    "db_client_connection_count",
+    "db_client_connections",
     "gauge",
     "connections",
     "Connections of the pool.",
