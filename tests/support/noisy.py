@@ -2,20 +2,32 @@
 
 import asyncio
 import gc
+import os
+import sys
 import threading
 import warnings
 from typing import Any
 
-from inventory_api import settings
-from inventory_api.server.gunicorn import GunicornServer
-from inventory_api.telemetry import logging as json_logging
+from inventory_api import cli
+from inventory_api.server import gunicorn
 
 
-class NoisyServer(GunicornServer):
+class NoisyServer(gunicorn.GunicornServer):
     def load(self) -> Any:
         application = super().load()
         application.api.add_api_route("/noise", _noise)
         return application
+
+    def run(self) -> None:
+        supervisor = os.getpid()
+        warnings.warn("noise of the supervisor", stacklevel=1)
+        _run_in_thread("noise of the supervisor's thread")
+        try:
+            super().run()
+        except SystemExit:
+            if os.getpid() != supervisor:
+                raise
+            raise LookupError("noise of the supervisor's end") from None
 
 
 async def _noise() -> None:
@@ -37,16 +49,6 @@ def _run_in_thread(message: str) -> None:
     thread.join()
 
 
-def main() -> None:
-    loaded = settings.load()
-    json_logging.configure(loaded.log_level)
-    warnings.warn("noise of the supervisor", stacklevel=1)
-    _run_in_thread("noise of the supervisor's thread")
-    try:
-        NoisyServer(loaded).run()
-    except SystemExit:
-        raise LookupError("noise of the supervisor's end") from None
-
-
 if __name__ == "__main__":
-    main()
+    gunicorn.GunicornServer = NoisyServer  # type: ignore[misc]
+    sys.exit(cli.main(["serve"]))
