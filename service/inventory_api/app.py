@@ -6,7 +6,6 @@ from typing import Any, cast
 
 from fastapi import FastAPI
 from fastapi.exceptions import RequestValidationError
-from opentelemetry.instrumentation.fastapi import FastAPIInstrumentor
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.types import Lifespan, Receive, Scope, Send
@@ -21,7 +20,7 @@ from inventory_api.health import Check, Health
 from inventory_api.http import openapi
 from inventory_api.http.auth import ApiKeys
 from inventory_api.http.body_limit import BodyLimitMiddleware
-from inventory_api.http.context import RequestContextMiddleware
+from inventory_api.http.context import PROBES, RequestContextMiddleware
 from inventory_api.http.deadline import DeadlineMiddleware
 from inventory_api.http.errors import ErrorHandler
 from inventory_api.http.overload import ADMISSION, Gate, OverloadMiddleware
@@ -36,11 +35,9 @@ from inventory_api.server.management_port import listening
 from inventory_api.server.metrics_gathering import MetricsGatherer
 from inventory_api.server.slot import Slot
 from inventory_api.settings import Settings
-from inventory_api.telemetry import event_loop, tracing
+from inventory_api.telemetry import event_loop, sampling, tracing
 from inventory_api.telemetry import logging as json_logging
 from inventory_api.telemetry.metrics import NO_ROUTE, Metrics
-
-NOT_TRACED = r"^[a-z]+://[^/]+/system/(live|startup|ready)$"
 
 
 class Application:
@@ -101,7 +98,7 @@ def create_app(settings: Settings, slot: Slot | None = None, *, one_port: bool =
 
 
 def _create_resources(settings: Settings, metrics: Metrics, drain: Drain) -> Resources:
-    provider = tracing.create_provider(__version__)
+    provider = tracing.create_provider(__version__, metrics.spans_dropped)
     connection = CheckConnection(settings.current_database_url)
     checks: list[Check] = [DatabaseCheck(connection), SchemaCheck(connection)]
     redis = redis_client.create(settings.current_redis_url)
@@ -154,12 +151,7 @@ def _create_api(
     api.state.route_table = RouteTable(api)
     openapi.declare(api, api.state.route_table)
     _initialise_exceptions(resources.metrics, api.state.route_table)
-    FastAPIInstrumentor.instrument_app(
-        api,
-        tracer_provider=resources.tracer_provider,
-        excluded_urls=NOT_TRACED,
-        exclude_spans=["send", "receive"],
-    )
+    sampling.instrument(api, resources.tracer_provider, never=PROBES)
     return api
 
 

@@ -28,6 +28,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _serve(_: argparse.Namespace) -> int:
     loaded = settings.load()
     loaded.check_addresses()
+    json_logging.configure(loaded.log_level)
     from inventory_api.server.gunicorn import GunicornServer  # noqa: PLC0415 -- each command imports what it needs
 
     GunicornServer(loaded).run()

@@ -12,7 +12,6 @@ from redis.asyncio import Redis
 from inventory_api.database.pool import Database
 from inventory_api.health import Health
 from inventory_api.http.auth import ApiKeys
-from inventory_api.telemetry import tracing
 from inventory_api.telemetry.metrics import Metrics
 
 logger = logging.getLogger(__name__)
@@ -47,7 +46,7 @@ class Resources:
                 _closed("database", self.database.close),
             )
             # Last, so that what the others still had to say is among them.
-            await _closed("spans", lambda: tracing.shut_down(self.tracer_provider))
+            await _closed("spans", lambda: asyncio.to_thread(self.tracer_provider.shutdown))
             logger.info("all resources are closed")
 
     async def _close_redis(self) -> None:

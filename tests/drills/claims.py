@@ -71,7 +71,7 @@ def no_worker_was_replaced(drill: Drill, server: Server, before: list[psutil.Pro
 def no_connection_leaks(drill: Drill, server: Server, most: int) -> None:
     """After the load: all places of the pools are free, and PostgreSQL knows of no more sessions than there can be."""
     sessions = "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'inventory-api'"
-    wait_until(lambda: metric(server, "db_client_connection_count", state="used") == 0)
+    wait_until(lambda: metric(server, "db_client_connections", state="used") == 0)
     wait_until(lambda: drill.world.fetch(sessions)[0][0] <= most)
     drill.report.claim(f"no connection leaks: at most {most}", True, drill.world.fetch(sessions)[0][0])
 

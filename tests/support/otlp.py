@@ -1,7 +1,8 @@
-"""An OTLP endpoint that keeps what it is sent."""
+"""An OTLP endpoint that keeps what it accepts."""
 
+import gzip
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
@@ -34,16 +35,19 @@ def attributes(span: Span) -> dict[str, str]:
 
 
 @contextmanager
-def collecting() -> Iterator[Collector]:
+def collecting(answer: Callable[[], int] = lambda: 200) -> Iterator[Collector]:
+    """`answer` gives the status of each request; what is not answered by 200 is not kept."""
+
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
             body = self.rfile.read(int(self.headers["Content-Length"]))
             if self.headers.get("Content-Encoding") == "gzip":
-                import gzip
-
                 body = gzip.decompress(body)
-            collector.requests.append(ExportTraceServiceRequest.FromString(body))
-            self.send_response(200)
+            status = answer()
+            if status == 200:
+                collector.requests.append(ExportTraceServiceRequest.FromString(body))
+            self.send_response(status)
+            self.send_header("Content-Length", "0")
             self.end_headers()
 
         def log_message(self, *_: object) -> None:

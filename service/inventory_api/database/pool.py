@@ -19,6 +19,7 @@ from inventory_api.database.session import Session
 from inventory_api.errors import DependencyUnavailable
 from inventory_api.telemetry import request_context
 from inventory_api.telemetry.metrics import Metrics
+from inventory_api.telemetry.spans import child_span
 
 logger = logging.getLogger(__name__)
 
@@ -96,7 +97,7 @@ class Database:
             DependencyUnavailable: no place was free in time, or the database cannot be reached.
         """
         started = time.perf_counter()
-        with self.tracer.start_as_current_span("database.acquire"):
+        with child_span(self.tracer, "database.acquire"):
             try:
                 await self._take_place()
                 connection = await self._connected()

@@ -5,7 +5,7 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self, TypeVar
+from typing import TYPE_CHECKING, Self, TypeVar
 
 import asyncpg
 from opentelemetry import trace
@@ -14,6 +14,7 @@ from inventory_api.database.errors import UNUSABLE, error_type, is_contended, is
 from inventory_api.database.statement import Statement
 from inventory_api.errors import DependencyUnavailable
 from inventory_api.telemetry import request_context
+from inventory_api.telemetry.spans import child_span
 
 if TYPE_CHECKING:
     from inventory_api.database.pool import Database
@@ -103,9 +104,7 @@ class Session:
         context = request_context.current()
         failure = ""
         started = time.perf_counter()
-        with self._database.tracer.start_as_current_span(
-            statement.name, kind=trace.SpanKind.CLIENT, attributes=_attributes(statement)
-        ):
+        with child_span(self._database.tracer, statement.name, trace.SpanKind.CLIENT, statement.attributes):
             try:
                 return await self._guarded(connection, lambda: call(connection))
             except BaseException as error:
@@ -148,11 +147,3 @@ def _drop(connection: asyncpg.pool.PoolConnectionProxy) -> None:
     """Close it at once. One that was closed before has left the pool, and would say so by an error."""
     with suppress(asyncpg.InterfaceError):
         connection.terminate()
-
-
-def _attributes(statement: Statement) -> dict[str, Any]:
-    return {
-        "db.system.name": "postgresql",
-        "db.query.summary": statement.name,
-        "db.query.text": statement.sql,
-    }

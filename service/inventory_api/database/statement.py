@@ -1,7 +1,9 @@
 """One SQL statement with the name by which it is measured and traced."""
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 
 # What would outlive the unit of work on its connection: settings, listeners, cursors, prepared statements, temporary
 # tables, and locks of the session.
@@ -12,7 +14,7 @@ SESSION_STATE = re.compile(
 )
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Statement:
     """`name` is the `query_name` label and the span's name: `<domain>.<what it does>`.
 
@@ -29,3 +31,8 @@ class Statement:
             raise ValueError(
                 f"{self.name} leaves state behind in its session; use SET LOCAL, or a lock of the transaction"
             )
+
+    @cached_property
+    def attributes(self) -> Mapping[str, str]:
+        """Those of its span, by the semantic conventions."""
+        return {"db.system.name": "postgresql", "db.query.summary": self.name, "db.query.text": self.sql}

@@ -146,6 +146,14 @@ class ServerWorker(UvicornWorker):  # type: ignore[misc]  # has no types
         if os.getppid() != self.ppid:
             os.kill(os.getpid(), signal.SIGTERM)
 
+    def init_process(self) -> None:
+        """As gunicorn's, but that a failure is told by its log line alone: gunicorn prints it bare beside that."""
+        try:
+            super().init_process()
+        except Exception:
+            self.log.exception("the server worker failed")
+            sys.exit(1 if self.booted else Arbiter.WORKER_BOOT_ERROR)
+
     async def _serve(self) -> None:
         application = self.wsgi
         self.config.app = application

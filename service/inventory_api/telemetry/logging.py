@@ -1,4 +1,4 @@
-"""One JSON object a line on stdout, whoever logs: the service, gunicorn, uvicorn, warnings.
+"""One JSON object a line on stdout, whoever logs: the service, gunicorn, uvicorn, warnings, what nobody caught.
 
 Fields as in docs/telemetry.md; `extra={...}` adds more, under the names of OpenTelemetry.
 """
@@ -6,7 +6,11 @@ Fields as in docs/telemetry.md; `extra={...}` adds more, under the names of Open
 import json
 import logging
 import logging.config
+import sys
+import threading
+import time
 from datetime import UTC, datetime
+from types import TracebackType
 from typing import Any
 
 from opentelemetry import trace
@@ -14,9 +18,14 @@ from prometheus_client import Counter
 
 from inventory_api.telemetry import request_context
 
+logger = logging.getLogger(__name__)
+
 SERVICE = "inventory-api"
 # What every LogRecord has; anything else on a record came by `extra`.
 STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "color_message", "taskName"}
+# The SDK says of each batch that it could not be sent, and of each try: one is as good as all.
+REPETITIVE = "opentelemetry"
+REPEAT_SECONDS = 60.0
 LOGGERS = ("gunicorn.error", "gunicorn.access", "uvicorn.error", "uvicorn.access")
 
 
@@ -54,6 +63,23 @@ def _request_fields() -> dict[str, Any]:
     return fields
 
 
+class Seldom(logging.Filter):
+    """Lets each message of the loggers below `name` through once in `REPEAT_SECONDS`; everything else always."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(name)
+        self._next: dict[tuple[str, int], float] = {}
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        if not super().filter(record):
+            return True
+        now, source = time.monotonic(), (record.pathname, record.lineno)
+        if now < self._next.get(source, 0.0):
+            return False
+        self._next[source] = now + REPEAT_SECONDS
+        return True
+
+
 class CountRecords(logging.Filter):
     """Counts what passes in `log_records_total`; lets everything through."""
 
@@ -75,16 +101,46 @@ def dict_config(level: str) -> dict[str, Any]:
         "version": 1,
         "disable_existing_loggers": False,
         "formatters": {"json": {"()": JsonFormatter}},
-        "handlers": {"stdout": {"class": "logging.StreamHandler", "formatter": "json", "stream": "ext://sys.stdout"}},
+        "filters": {"seldom": {"()": Seldom, "name": REPETITIVE}},
+        "handlers": {
+            "stdout": {
+                "class": "logging.StreamHandler",
+                "formatter": "json",
+                "filters": ["seldom"],
+                "stream": "ext://sys.stdout",
+            }
+        },
         "root": {"level": level, "handlers": ["stdout"]},
         "loggers": {name: {"level": level, "handlers": ["stdout"], "propagate": False} for name in LOGGERS},
     }
 
 
 def configure(level: str) -> None:
-    """Send every logger of this process, and warnings, through the JSON formatter."""
+    """Send every logger of this process through the JSON formatter; warnings and what nobody caught, too."""
     logging.config.dictConfig(dict_config(level))
     logging.captureWarnings(True)
+    sys.excepthook = _log_uncaught
+    threading.excepthook = _log_uncaught_in_thread
+    sys.unraisablehook = _log_unraisable
+
+
+def _log_uncaught(kind: type[BaseException], error: BaseException, stack: TracebackType | None) -> None:
+    if issubclass(kind, KeyboardInterrupt):
+        sys.__excepthook__(kind, error, stack)
+    else:
+        logger.critical("the process ends by an exception that nobody caught", exc_info=(kind, error, stack))
+
+
+def _log_uncaught_in_thread(caught: threading.ExceptHookArgs) -> None:
+    name = caught.thread.name if caught.thread else "unknown"
+    found = caught.exc_value or caught.exc_type()
+    logger.error("a thread ended by an exception: %s", name, exc_info=(caught.exc_type, found, caught.exc_traceback))
+
+
+def _log_unraisable(caught: "sys.UnraisableHookArgs") -> None:
+    found = caught.exc_value or caught.exc_type()
+    exc_info = (caught.exc_type, found, caught.exc_traceback)
+    logger.error("%s: %r", caught.err_msg or "an exception that could not be raised", caught.object, exc_info=exc_info)
 
 
 def count_records(counter: Counter) -> None:

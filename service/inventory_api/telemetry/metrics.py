@@ -21,6 +21,7 @@ OTHER_METHOD = "_OTHER"
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", OTHER_METHOD)
 NO_ROUTE = "none"
 LEVELS = ("debug", "info", "warning", "error", "critical")
+QUEUE_FULL, EXPORT_FAILED, SHUTDOWN = "queue_full", "export_failed", "shutdown"
 CHECKS = ("database", "schema", "redis")
 EXIT_REASONS = ("stopped", "wedged", "killed", "crashed", "failed")
 
@@ -115,6 +116,13 @@ EVENT_LOOP_LAG = Metric(
     buckets=LAG_BUCKETS,
 )
 LOG_RECORDS = Metric("log_records_total", "counter", "lines", "Log lines written.", {"level": LEVELS})
+SPANS_DROPPED = Metric(
+    "otel_spans_dropped_total",
+    "counter",
+    "spans",
+    "Sampled spans that no collector accepted.",
+    {"reason": (QUEUE_FULL, EXPORT_FAILED, SHUTDOWN)},
+)
 API_KEYS_LOADED = Metric(
     "api_keys_last_reload_successful", "gauge", "1", "1 when the keys file was last read without an error, else 0."
 )
@@ -133,7 +141,7 @@ QUERY_DURATION = Metric(
     QUERY_BUCKETS,
 )
 CONNECTIONS = Metric(
-    "db_client_connection_count",
+    "db_client_connections",
     "gauge",
     "connections",
     "Connections of the pool.",
@@ -164,7 +172,7 @@ CONNECTION_TIMEOUTS = Metric(
 CATALOGUE = (
     REQUEST_DURATION, ACTIVE_REQUESTS, SHED, EXCEPTIONS,
     BUILD_INFO, SERVER_WORKER_UP, SERVER_WORKER_HEARTBEAT, SERVER_WORKER_EXITS, EVENT_LOOP_LAG,
-    LOG_RECORDS, API_KEYS_LOADED, HEALTH_CHECK,
+    LOG_RECORDS, SPANS_DROPPED, API_KEYS_LOADED, HEALTH_CHECK,
     QUERY_DURATION, CONNECTIONS, CONNECTIONS_MAX, CONNECTIONS_PENDING, CONNECTION_WAIT, CONNECTION_TIMEOUTS,
 )  # fmt: skip
 
@@ -188,6 +196,7 @@ class Metrics:
         self.server_worker_heartbeat: Gauge = SERVER_WORKER_HEARTBEAT.create(self.registry)
         self.event_loop_lag: Histogram = EVENT_LOOP_LAG.create(self.registry)
         self.log_records: Counter = LOG_RECORDS.create(self.registry)
+        self.spans_dropped: Counter = SPANS_DROPPED.create(self.registry)
         self.api_keys_loaded: Gauge = API_KEYS_LOADED.create(self.registry)
         self.health_check: Gauge = HEALTH_CHECK.create(self.registry)
         self.query_duration: Histogram = QUERY_DURATION.create(self.registry)

@@ -30,7 +30,7 @@ async def test_a_request_that_waits_too_long_is_a_504_and_gives_everything_back(
         late = await hasty.patch("A-1", {"name": "Nut"})
     await holder.close()
     assert (late.status_code, error_of(late)["type"]) == (504, "DEADLINE_EXCEEDED")
-    assert await hasty.metric("db_client_connection_count", state="used") == 0
+    assert await hasty.metric("db_client_connections", state="used") == 0
     assert (await hasty.api.get("/inventory/A-1")).json()["name"] == ITEM["name"]
 
 
