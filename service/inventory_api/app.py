@@ -13,10 +13,12 @@ from starlette.types import Receive, Scope, Send
 from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
 from inventory_api import __version__, redis_client
+from inventory_api.breaker import Breaker
 from inventory_api.database.checks import CheckConnection, DatabaseCheck, SchemaCheck
 from inventory_api.database.pool import Database
 from inventory_api.drain import Drain
 from inventory_api.errors import DeadlineExceeded, DependencyUnavailable, InternalFailure, Overloaded, ServiceError
+from inventory_api.guarded_redis import GuardedRedis
 from inventory_api.health import Check, Health
 from inventory_api.http import openapi
 from inventory_api.http.auth import ApiKeys
@@ -28,7 +30,7 @@ from inventory_api.http.overload import OverloadMiddleware
 from inventory_api.http.routing import Route, RouteTable
 from inventory_api.http.system import system_router
 from inventory_api.inventory.routes import router as inventory_router
-from inventory_api.redis_client import RedisCheck
+from inventory_api.redis_check import RedisCheck
 from inventory_api.resources import Resources
 from inventory_api.server.management import create_management
 from inventory_api.server.metrics_gathering import MetricsGatherer
@@ -78,9 +80,10 @@ def _create_resources(settings: Settings, metrics: Metrics, drain: Drain) -> Res
     provider = tracing.create_provider(__version__)
     connection = CheckConnection(settings.current_database_url)
     checks: list[Check] = [DatabaseCheck(connection), SchemaCheck(connection)]
-    redis = redis_client.create(settings.current_redis_url)
-    if redis is not None:
-        checks.append(RedisCheck(redis))
+    redis = _create_redis(settings, metrics)
+    checking = redis_client.create(settings.current_redis_url, max_connections=1)
+    if redis is not None and checking is not None:
+        checks.append(RedisCheck(checking, redis))
     return Resources(
         metrics=metrics,
         tracer_provider=provider,
@@ -97,6 +100,13 @@ def _create_resources(settings: Settings, metrics: Metrics, drain: Drain) -> Res
             checks, required=settings.required_checks, draining=lambda: drain.draining, up=metrics.health_check
         ),
     )
+
+
+def _create_redis(settings: Settings, metrics: Metrics) -> GuardedRedis | None:
+    client = redis_client.create(settings.current_redis_url)
+    if client is None:
+        return None
+    return GuardedRedis(client, Breaker("redis", metrics.redis_breaker_state), metrics.redis_errors)
 
 
 def _create_api(settings: Settings, resources: Resources, gatherer: MetricsGatherer, drain: Drain) -> FastAPI:

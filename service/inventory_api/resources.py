@@ -7,9 +7,9 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 from opentelemetry.sdk.trace import TracerProvider
-from redis.asyncio import Redis
 
 from inventory_api.database.pool import Database
+from inventory_api.guarded_redis import GuardedRedis
 from inventory_api.health import Health
 from inventory_api.http.auth import ApiKeys
 from inventory_api.telemetry import tracing
@@ -28,7 +28,7 @@ class Resources:
     tracer_provider: TracerProvider
     api_keys: ApiKeys
     database: Database
-    redis: Redis | None
+    redis: GuardedRedis | None
     health: Health
 
     @asynccontextmanager
@@ -42,7 +42,7 @@ class Resources:
         finally:
             await _closed("health", self.health.close)
             if self.redis is not None:
-                await _closed("redis", self.redis.aclose)
+                await _closed("redis", self.redis.close)
             await _closed("database", self.database.close)
             await _closed("spans", lambda: tracing.shut_down(self.tracer_provider))
             logger.info("all resources are closed")
