@@ -27,6 +27,7 @@ from inventory_api.http.context import RequestContextMiddleware
 from inventory_api.http.deadline import DeadlineMiddleware
 from inventory_api.http.errors import ErrorHandler
 from inventory_api.http.overload import OverloadMiddleware
+from inventory_api.http.rate_limit.limiter import RateLimiter
 from inventory_api.http.routing import Route, RouteTable
 from inventory_api.http.system import system_router
 from inventory_api.inventory.routes import router as inventory_router
@@ -96,6 +97,7 @@ def _create_resources(settings: Settings, metrics: Metrics, drain: Drain) -> Res
             tracer=provider.get_tracer("inventory_api.database"),
         ),
         redis=redis,
+        rate_limiter=RateLimiter(settings.rate_limit, redis, metrics.rate_limited),
         health=Health(
             checks, required=settings.required_checks, draining=lambda: drain.draining, up=metrics.health_check
         ),

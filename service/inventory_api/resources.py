@@ -12,6 +12,7 @@ from inventory_api.database.pool import Database
 from inventory_api.guarded_redis import GuardedRedis
 from inventory_api.health import Health
 from inventory_api.http.auth import ApiKeys
+from inventory_api.http.rate_limit.limiter import RateLimiter
 from inventory_api.telemetry import tracing
 from inventory_api.telemetry.metrics import Metrics
 
@@ -29,6 +30,7 @@ class Resources:
     api_keys: ApiKeys
     database: Database
     redis: GuardedRedis | None
+    rate_limiter: RateLimiter
     health: Health
 
     @asynccontextmanager
