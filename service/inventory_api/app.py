@@ -7,6 +7,8 @@ from typing import Any, cast
 from fastapi import FastAPI
 from fastapi.exceptions import RequestValidationError
 from opentelemetry.instrumentation.fastapi import FastAPIInstrumentor
+from opentelemetry.instrumentation.redis import RedisInstrumentor
+from opentelemetry.sdk.trace import TracerProvider
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.types import Receive, Scope, Send
@@ -81,7 +83,7 @@ def _create_resources(settings: Settings, metrics: Metrics, drain: Drain) -> Res
     provider = tracing.create_provider(__version__)
     connection = CheckConnection(settings.current_database_url)
     checks: list[Check] = [DatabaseCheck(connection), SchemaCheck(connection)]
-    redis = _create_redis(settings, metrics)
+    redis = _create_redis(settings, metrics, provider)
     checking = redis_client.create(settings.current_redis_url, max_connections=1)
     if redis is not None and checking is not None:
         checks.append(RedisCheck(checking, redis))
@@ -104,10 +106,12 @@ def _create_resources(settings: Settings, metrics: Metrics, drain: Drain) -> Res
     )
 
 
-def _create_redis(settings: Settings, metrics: Metrics) -> GuardedRedis | None:
+def _create_redis(settings: Settings, metrics: Metrics, provider: TracerProvider) -> GuardedRedis | None:
     client = redis_client.create(settings.current_redis_url)
     if client is None:
         return None
+    if tracing.exports():
+        RedisInstrumentor.instrument_client(client, tracer_provider=provider)
     return GuardedRedis(client, Breaker("redis", metrics.redis_breaker_state), metrics.redis_errors)
 
 
