@@ -6,16 +6,19 @@ from typing import Any, cast
 
 from fastapi import FastAPI
 from fastapi.exceptions import RequestValidationError
+from opentelemetry.sdk.trace import TracerProvider
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.types import Lifespan, Receive, Scope, Send
 from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
 from inventory_api import __version__, redis_client
+from inventory_api.breaker import Breaker
 from inventory_api.database.checks import CheckConnection, DatabaseCheck, SchemaCheck
 from inventory_api.database.pool import Database
 from inventory_api.drain import Drain
 from inventory_api.errors import DeadlineExceeded, DependencyUnavailable, InternalFailure, Overloaded, ServiceError
+from inventory_api.guarded_redis import GuardedRedis
 from inventory_api.health import Check, Health
 from inventory_api.http import openapi
 from inventory_api.http.auth import ApiKeys
@@ -24,10 +27,11 @@ from inventory_api.http.context import PROBES, RequestContextMiddleware
 from inventory_api.http.deadline import DeadlineMiddleware
 from inventory_api.http.errors import ErrorHandler
 from inventory_api.http.overload import ADMISSION, Gate, OverloadMiddleware
+from inventory_api.http.rate_limit.limiter import RateLimiter
 from inventory_api.http.routing import Route, RouteTable
 from inventory_api.http.system import system_router
 from inventory_api.inventory.routes import router as inventory_router
-from inventory_api.redis_client import RedisCheck
+from inventory_api.redis_check import RedisCheck
 from inventory_api.resources import Resources
 from inventory_api.server.edge import Edge
 from inventory_api.server.management import create_management
@@ -101,9 +105,10 @@ def _create_resources(settings: Settings, metrics: Metrics, drain: Drain) -> Res
     provider = tracing.create_provider(__version__, metrics.spans_dropped)
     connection = CheckConnection(settings.current_database_url)
     checks: list[Check] = [DatabaseCheck(connection), SchemaCheck(connection)]
-    redis = redis_client.create(settings.current_redis_url)
-    if redis is not None:
-        checks.append(RedisCheck(redis))
+    redis = _create_redis(settings, metrics, provider)
+    checking = redis_client.create(settings.current_redis_url, max_connections=1)
+    if redis is not None and checking is not None:
+        checks.append(RedisCheck(checking, redis))
     return Resources(
         metrics=metrics,
         tracer_provider=provider,
@@ -116,10 +121,22 @@ def _create_resources(settings: Settings, metrics: Metrics, drain: Drain) -> Res
             tracer=provider.get_tracer("inventory_api.database"),
         ),
         redis=redis,
+        rate_limiter=RateLimiter(settings.rate_limit, redis, metrics.rate_limited),
         health=Health(
             checks, required=settings.required_checks, draining=lambda: drain.draining, up=metrics.health_check
         ),
     )
+
+
+def _create_redis(settings: Settings, metrics: Metrics, provider: TracerProvider) -> GuardedRedis | None:
+    client = redis_client.create(settings.current_redis_url)
+    if client is None:
+        return None
+    if tracing.exports():
+        from opentelemetry.instrumentation.redis import RedisInstrumentor  # noqa: PLC0415 -- only where it is used
+
+        RedisInstrumentor.instrument_client(client, tracer_provider=provider)
+    return GuardedRedis(client, Breaker("redis", metrics.redis_breaker_state), metrics.redis_errors)
 
 
 def _create_api(

@@ -17,6 +17,7 @@ ServiceError
 |   |-- EmptyPatch           422 EMPTY_PATCH
 |   `-- UnknownLocation      422 UNKNOWN_LOCATION
 |-- PreconditionRequired     428 PRECONDITION_REQUIRED
+|-- RateLimited              429 RATE_LIMITED             Retry-After
 |-- HeadersTooLarge          431 HEADERS_TOO_LARGE
 |-- InternalFailure          500 INTERNAL_FAILURE         says nothing of the inside
 |-- DependencyUnavailable    503 DEPENDENCY_UNAVAILABLE   Retry-After
@@ -150,6 +151,15 @@ class PreconditionRequired(ServiceError):
     """RFC 6585: the request must be conditional, so that no update is lost."""
 
     type, status, title = "PRECONDITION_REQUIRED", 428, "The request must have an If-Match header"
+
+
+class RateLimited(ServiceError):
+    """RFC 6585, 4. After `Retry-After`, in whole seconds, there is quota again."""
+
+    type, status, title = "RATE_LIMITED", 429, "Too many requests were made with this API key"
+
+    def __init__(self, wait_seconds: int) -> None:
+        super().__init__(headers={"Retry-After": str(wait_seconds)})
 
 
 class InternalFailure(ServiceError):

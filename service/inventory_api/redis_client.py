@@ -8,9 +8,10 @@ from redis.asyncio.connection import ConnectionPool, parse_url
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.credentials import CredentialProvider
+from redis.exceptions import AuthenticationError
 
 TIMEOUT_SECONDS = 0.1
-CLOSE_SECONDS = 1.0
+MAX_CONNECTIONS = 32
 
 
 class _UrlCredentials(CredentialProvider):
@@ -20,7 +21,11 @@ class _UrlCredentials(CredentialProvider):
         self._url = url
 
     def get_credentials(self) -> tuple[str] | tuple[str, str]:
-        options = parse_url(self._url() or "redis://")
+        try:
+            options = parse_url(self._url() or "redis://")
+        except Exception as error:
+            # Whatever a file that is being rotated may lead to, a caller of Redis sees as an error of Redis.
+            raise AuthenticationError("the credentials of Redis cannot be read") from error
         password = str(options.get("password") or "")
         return (str(options["username"]), password) if options.get("username") else (password,)
 
@@ -29,7 +34,7 @@ class _UrlCredentials(CredentialProvider):
         return self.get_credentials()
 
 
-def create(url: Callable[[], str | None]) -> Redis | None:
+def create(url: Callable[[], str | None], *, max_connections: int = MAX_CONNECTIONS) -> Redis | None:
     """A client, or None where no URL is set. It connects at first use."""
     current = url()
     if current is None:
@@ -43,21 +48,6 @@ def create(url: Callable[[], str | None]) -> Redis | None:
         socket_timeout=TIMEOUT_SECONDS,
         socket_connect_timeout=TIMEOUT_SECONDS,
         retry=Retry(NoBackoff(), 0),
-        max_connections=32,
+        max_connections=max_connections,
     )
     return Redis.from_pool(pool)
-
-
-class RedisCheck:
-    """Redis answers."""
-
-    name = "redis"
-
-    def __init__(self, client: Redis) -> None:
-        self._client = client
-
-    async def run(self) -> None:
-        await self._client.ping()
-
-    async def close(self) -> None:
-        """The client is closed by the resources."""

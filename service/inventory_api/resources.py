@@ -7,11 +7,12 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 from opentelemetry.sdk.trace import TracerProvider
-from redis.asyncio import Redis
 
 from inventory_api.database.pool import Database
+from inventory_api.guarded_redis import GuardedRedis
 from inventory_api.health import Health
 from inventory_api.http.auth import ApiKeys
+from inventory_api.http.rate_limit.limiter import RateLimiter
 from inventory_api.telemetry.metrics import Metrics
 
 logger = logging.getLogger(__name__)
@@ -28,7 +29,8 @@ class Resources:
     tracer_provider: TracerProvider
     api_keys: ApiKeys
     database: Database
-    redis: Redis | None
+    redis: GuardedRedis | None
+    rate_limiter: RateLimiter
     health: Health
 
     @asynccontextmanager
@@ -51,7 +53,7 @@ class Resources:
 
     async def _close_redis(self) -> None:
         if self.redis is not None:
-            await self.redis.aclose()
+            await self.redis.close()
 
 
 async def _closed(name: str, close: Callable[[], Awaitable[None]]) -> None:

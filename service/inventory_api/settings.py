@@ -12,6 +12,8 @@ from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator, model_validator
 
+from inventory_api.http.rate_limit.policy import Policy, parse_policies
+
 PREFIX = "INVENTORY_"
 # What Kubernetes injects into pods for a Service that is named inventory-*, unless enableServiceLinks is false.
 SERVICE_LINK = re.compile(r".*_port(_.*)?|.*_service_.*|port_.*|service_.*")
@@ -58,6 +60,7 @@ class Settings(BaseModel):
     drain_delay: float = Field(default=10, ge=0, le=3600)
     drain_timeout: Seconds = 20
     required_checks: tuple[Literal["database", "schema", "redis"], ...] = ("database", "schema")
+    rate_limit: tuple[Policy, ...] = ()
     trusted_proxies: tuple[str, ...] = ()
     docs: bool = False
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
@@ -67,6 +70,11 @@ class Settings(BaseModel):
     @classmethod
     def _split(cls, value: object) -> object:
         return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
+
+    @field_validator("rate_limit", mode="before")
+    @classmethod
+    def _parse_policies(cls, value: object) -> object:
+        return parse_policies(value) if isinstance(value, str) else value
 
     @field_validator("trusted_proxies")
     @classmethod

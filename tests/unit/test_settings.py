@@ -24,6 +24,7 @@ def test_defaults_are_those_of_the_contract() -> None:
         ("INVENTORY_REQUIRED_CHECKS", "database,tea", "INVENTORY_REQUIRED_CHECKS: Input should be"),
         ("INVENTORY_TRUSTED_PROXIES", "10.0.0.0/8,nonsense", "INVENTORY_TRUSTED_PROXIES: 'nonsense' does not appear"),
         ("INVENTORY_DRAIN_TIMEOUT", "4", "the settings: DRAIN_TIMEOUT must be at least REQUEST_DEADLINE"),
+        ("INVENTORY_RATE_LIMIT", "many", "INVENTORY_RATE_LIMIT: must be limits such as 600/minute"),
         ("INVENTORY_LOG_LEVEL", "loud", "INVENTORY_LOG_LEVEL: Input should be"),
     ],
 )

@@ -159,5 +159,7 @@ class _Exchange:
             f"db;dur={context.database_seconds * 1000:.2f}, queue;dur={context.pool_wait_seconds * 1000:.2f}, "
             f"app;dur={rest * 1000:.2f}"
         )
+        for name, value in context.response_headers.items():
+            headers[name] = value
         if self._closing():
             headers["Connection"] = "close"

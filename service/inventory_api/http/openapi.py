@@ -14,6 +14,7 @@ from inventory_api.errors import (
     MalformedJson,
     Overloaded,
     PayloadTooLarge,
+    RateLimited,
     RequestTimeout,
     ServiceError,
     Unauthenticated,
@@ -25,17 +26,21 @@ from inventory_api.http.routing import Route, RouteTable
 from inventory_api.http.schemas import ErrorBody, ProblemBody
 
 COMMON: tuple[type[ServiceError], ...] = (
-    Unauthenticated, Forbidden, ValidationFailure, InternalFailure, DependencyUnavailable, Overloaded, DeadlineExceeded,
+    Unauthenticated, Forbidden, ValidationFailure, RateLimited, InternalFailure, DependencyUnavailable, Overloaded,
+    DeadlineExceeded,
 )  # fmt: skip
 # Of routes with a JSON body.
 BODY: tuple[type[ServiceError], ...] = (MalformedJson, RequestTimeout, PayloadTooLarge, UnsupportedMediaType)
 SCHEME = "ApiKey"
 REFERENCE = "#/components/schemas/{model}"
 TEXT: dict[str, Any] = {"schema": {"type": "string"}}
+# Of what was counted, where a limit is set.
+RATE_LIMIT = ("RateLimit", "RateLimit-Policy")
 EVERY_RESPONSE = {"X-Request-ID": TEXT, "X-Response-Time": TEXT, "Server-Timing": TEXT}
 OF_STATUS = {
     "201": ("Location",),
     "401": ("WWW-Authenticate",),
+    "429": ("Retry-After", *RATE_LIMIT),
     "503": ("Retry-After",),
 }
 ETAG = {"ETag": TEXT}
@@ -93,6 +98,9 @@ def _complete(operation: dict[str, Any], route: Route | None) -> None:
             content[PROBLEM_JSON] = {"schema": {"$ref": REFERENCE.format(model="ProblemBody")}}
     if route is None:
         return
+    for status, response in operation["responses"].items():
+        if status.startswith(("2", "3")):
+            response["headers"].update(dict.fromkeys(RATE_LIMIT, TEXT))
     operation["security"] = [{SCHEME: []}]
     if "requestBody" in operation:
         content = operation["requestBody"]["content"]

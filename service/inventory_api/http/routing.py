@@ -13,7 +13,7 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute, Match
 from starlette.types import Scope as AsgiScope
 
-from inventory_api.http.auth import Scope
+from inventory_api.http.auth import Principal, Scope
 from inventory_api.http.body import JSON_MEDIA_TYPE, JsonRequest
 from inventory_api.telemetry import request_context
 
@@ -43,7 +43,7 @@ def accepts(*media_types: str) -> Callable[[Endpoint], Endpoint]:
 
 
 class Route(APIRoute):
-    """Authentication, then the media type, then the body, then FastAPI.
+    """Authentication, then the rate limit, then the media type, then the body, then FastAPI.
 
     Not dependencies: those run after the body was received.
     """
@@ -63,7 +63,8 @@ class Route(APIRoute):
 
         async def guarded(request: Request) -> Response:
             _name_route(request, self.endpoint)
-            _authorise(request, self.required_scopes)
+            principal = _authorise(request, self.required_scopes)
+            await request.app.state.resources.rate_limiter.admit(principal.name)
             if self.body_field is None:
                 return await handler(request)
             json_request = JsonRequest(request.scope, request.receive)
@@ -88,14 +89,15 @@ def _name_route(request: Request, endpoint: Callable[..., Any]) -> None:
         context.route = request.app.state.route_table.template(endpoint)
 
 
-def _authorise(request: Request, scopes: Sequence[Scope]) -> None:
-    principal = request.app.state.resources.api_keys.authenticate(request.headers.get("authorization"))
+def _authorise(request: Request, scopes: Sequence[Scope]) -> Principal:
+    principal: Principal = request.app.state.resources.api_keys.authenticate(request.headers.get("authorization"))
     request.state.principal = principal
     context = request_context.current()
     if context is not None:
         context.principal = principal.name
     trace.get_current_span().set_attribute("enduser.id", principal.name)
     principal.require(scopes)
+    return principal
 
 
 class RouteTable:

@@ -24,6 +24,8 @@ LEVELS = ("debug", "info", "warning", "error", "critical")
 QUEUE_FULL, EXPORT_FAILED, SHUTDOWN = "queue_full", "export_failed", "shutdown"
 CHECKS = ("database", "schema", "redis")
 EXIT_REASONS = ("stopped", "wedged", "killed", "crashed", "failed")
+# Of INVENTORY_RATE_LIMIT: the only limit is `default`; of several, each has the name of its unit.
+RATE_LIMIT_POLICIES = ("default", "second", "minute", "hour", "day", "month", "year")
 
 # Filled at start from what the code declares: a value set that is closed, but not written here.
 ROUTES = "the templates of the application's routes, and none"
@@ -77,6 +79,13 @@ SHED = Metric(
     "requests",
     "Requests that were refused because too many were being answered.",
     {"reason": ("queue_full", "queue_timeout")},
+)
+RATE_LIMITED = Metric(
+    "http_server_rate_limited_total",
+    "counter",
+    "requests",
+    "Requests that were refused because their principal made too many, by the limit that was exceeded.",
+    {"policy": RATE_LIMIT_POLICIES},
 )
 EXCEPTIONS = Metric(
     "http_server_exceptions_total",
@@ -168,12 +177,27 @@ CONNECTION_TIMEOUTS = Metric(
     "Waits for a connection that ended without one.",
     {"pool": ("main",)},
 )
+REDIS_BREAKER_STATE = Metric(
+    "redis_breaker_state",
+    "gauge",
+    "1",
+    "1 for the state that the breaker of Redis is in; 0 for both where no Redis is configured.",
+    {"state": ("closed", "open")},
+)
+REDIS_ERRORS = Metric(
+    "redis_client_errors_total",
+    "counter",
+    "calls",
+    "Calls of requests to Redis that failed: no answer in time, no connection, none free in the pool, or a refusal.",
+    {"error_type": ("timeout", "connection", "pool", "refused")},
+)
 
 CATALOGUE = (
-    REQUEST_DURATION, ACTIVE_REQUESTS, SHED, EXCEPTIONS,
+    REQUEST_DURATION, ACTIVE_REQUESTS, SHED, RATE_LIMITED, EXCEPTIONS,
     BUILD_INFO, SERVER_WORKER_UP, SERVER_WORKER_HEARTBEAT, SERVER_WORKER_EXITS, EVENT_LOOP_LAG,
     LOG_RECORDS, SPANS_DROPPED, API_KEYS_LOADED, HEALTH_CHECK,
     QUERY_DURATION, CONNECTIONS, CONNECTIONS_MAX, CONNECTIONS_PENDING, CONNECTION_WAIT, CONNECTION_TIMEOUTS,
+    REDIS_BREAKER_STATE, REDIS_ERRORS,
 )  # fmt: skip
 
 
@@ -191,6 +215,7 @@ class Metrics:
         self.request_duration: Histogram = REQUEST_DURATION.create(self.registry)
         self.active_requests: Gauge = ACTIVE_REQUESTS.create(self.registry)
         self.shed: Counter = SHED.create(self.registry)
+        self.rate_limited: Counter = RATE_LIMITED.create(self.registry)
         self.exceptions: Counter = EXCEPTIONS.create(self.registry)
         self.build_info: Gauge = BUILD_INFO.create(self.registry)
         self.server_worker_heartbeat: Gauge = SERVER_WORKER_HEARTBEAT.create(self.registry)
@@ -205,3 +230,5 @@ class Metrics:
         self.connections_pending: Gauge = CONNECTIONS_PENDING.create(self.registry)
         self.connection_wait: Histogram = CONNECTION_WAIT.create(self.registry)
         self.connection_timeouts: Counter = CONNECTION_TIMEOUTS.create(self.registry)
+        self.redis_breaker_state: Gauge = REDIS_BREAKER_STATE.create(self.registry)
+        self.redis_errors: Counter = REDIS_ERRORS.create(self.registry)

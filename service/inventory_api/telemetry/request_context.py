@@ -17,6 +17,7 @@ class RequestContext:
     error_type: str | None = None
     database_seconds: float = 0.0
     pool_wait_seconds: float = 0.0
+    response_headers: dict[str, str] = field(default_factory=dict)
     deadline: asyncio.Timeout | None = None
     started: float = field(default_factory=time.perf_counter)
 

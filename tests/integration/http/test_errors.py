@@ -186,7 +186,7 @@ async def test_openapi_is_valid_and_says_what_a_route_answers(service: Service) 
     validate(document)
     operation = document["paths"]["/inventory/{sku}"]["patch"]
     assert sorted(operation["responses"]) == [
-        "200", "400", "401", "403", "404", "408", "409", "412", "413", "415", "422", "428", "500", "503", "504",
+        "200", "400", "401", "403", "404", "408", "409", "412", "413", "415", "422", "428", "429", "500", "503", "504",
     ]  # fmt: skip
     unprocessable = operation["responses"]["422"]
     assert unprocessable["description"] == "`EMPTY_PATCH` or `UNKNOWN_LOCATION` or `VALIDATION_FAILURE`"

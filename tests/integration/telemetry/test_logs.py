@@ -11,7 +11,7 @@ import pytest
 from tests.support.process import Running, serving
 from tests.support.waiting import wait_until
 
-NOISY = (sys.executable, str(Path(__file__).parents[2] / "support" / "noisy.py"))
+NOISY = (sys.executable, "-m", "tests.support.noisy")
 FIELDS = {"timestamp", "level", "service", "message", "logger"}
 
 
