@@ -113,9 +113,15 @@ class Server(Running):
         return sum(sample.value for sample in samples if sample.name == name and wanted <= sample.labels.items())
 
     def is_ready(self) -> bool:
+        return self._says("ready")
+
+    def is_started(self) -> bool:
+        return self._says("startup")
+
+    def _says(self, probe: str) -> bool:
         assert self.process.poll() is None, self.stderr
         with contextlib.suppress(httpx.TransportError):
-            return httpx.get(f"{self.management}/system/ready").status_code == 200
+            return httpx.get(f"{self.management}/system/{probe}").status_code == 200
         return False
 
     def metrics(self, timeout: float = 5) -> str:

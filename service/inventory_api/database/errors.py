@@ -8,6 +8,7 @@ import asyncpg
 UNAVAILABLE_CLASSES = ("08", "53", "57")
 READ_ONLY = "25006"
 UNAVAILABLE_CODES = (READ_ONLY, "3D000", "28P01", "28000", "42P01")
+CONNECTION_ENDED = ("08", "57P")
 LOCK_NOT_AVAILABLE = "55P03"
 # What asyncpg raises when a connection cannot be made or used.
 UNUSABLE = (asyncpg.InterfaceError, asyncpg.InternalClientError, OSError, TimeoutError)
@@ -28,6 +29,12 @@ def is_unavailable(error: BaseException) -> bool:
         state = str(error.sqlstate or "08")
         return state[:2] in UNAVAILABLE_CLASSES or state in UNAVAILABLE_CODES
     return isinstance(error, UNUSABLE) and not isinstance(error, asyncpg.ClientConfigurationError)
+
+
+def is_refusal(error: BaseException) -> bool:
+    """Whether the server said that it did not do it; a connection that ended says nothing of what was sent on it."""
+    state = str(error.sqlstate or "") if isinstance(error, asyncpg.PostgresError) else ""
+    return bool(state) and not state.startswith(CONNECTION_ENDED)
 
 
 def is_contended(error: BaseException) -> bool:

@@ -10,9 +10,16 @@ from typing import TYPE_CHECKING, Self, TypeVar
 import asyncpg
 from opentelemetry import trace
 
-from inventory_api.database.errors import UNUSABLE, error_type, is_contended, is_read_only, is_unavailable
+from inventory_api.database.errors import (
+    UNUSABLE,
+    error_type,
+    is_contended,
+    is_read_only,
+    is_refusal,
+    is_unavailable,
+)
 from inventory_api.database.statement import Statement
-from inventory_api.errors import DependencyUnavailable
+from inventory_api.errors import DeadlineExceeded, DependencyUnavailable
 from inventory_api.telemetry import request_context
 from inventory_api.telemetry.spans import child_span
 
@@ -75,7 +82,18 @@ class Session:
             raise
         if (context := request_context.current()) is not None:
             context.end_deadline()
-        await self._guarded(connection, transaction.commit)
+        await self._commit(connection, transaction)
+
+    async def _commit(
+        self, connection: asyncpg.pool.PoolConnectionProxy, transaction: asyncpg.transaction.Transaction
+    ) -> None:
+        """A COMMIT that was sent and not answered may have happened: not the 503 that says that nothing has."""
+        try:
+            await self._guarded(connection, transaction.commit)
+        except DependencyUnavailable as error:
+            if error.__cause__ is not None and is_refusal(error.__cause__):
+                raise
+            raise DeadlineExceeded("The change was not confirmed in time; it may have been made.") from error
 
     async def _begin(self, transaction: asyncpg.transaction.Transaction) -> None:
         try:

@@ -1,11 +1,12 @@
 """Transactions are begun again where that can help, and only there."""
 
 import asyncio
+import contextlib
 
 import asyncpg
 import pytest
 from opentelemetry import trace
-from tests.support.proxy import proxying
+from tests.support.proxy import Fault, proxying
 from tests.support.service import Service, error_of
 
 from inventory_api.database import pool
@@ -13,7 +14,7 @@ from inventory_api.database.pool import Database
 from inventory_api.database.session import Session
 from inventory_api.database.statement import Statement
 from inventory_api.database.transaction import RETRIES, in_transaction
-from inventory_api.errors import DependencyUnavailable
+from inventory_api.errors import DeadlineExceeded, DependencyUnavailable
 from inventory_api.telemetry.metrics import Metrics
 
 LOCK = Statement("test.lock", "SELECT 1 FROM location WHERE code = $1 FOR UPDATE")
@@ -131,6 +132,48 @@ async def test_a_begin_that_is_not_answered_is_told_at_once_and_not_tried_again(
                 await one()
         await one()
         await database.close()
+
+
+@pytest.mark.parametrize("fault", ["silence", "reset"])
+async def test_a_commit_that_is_not_answered_is_told_as_one_that_may_have_happened(
+    database_url: str, monkeypatch: pytest.MonkeyPatch, fault: Fault
+) -> None:
+    """The network goes between the last statement and COMMIT. A 503 would say that nothing was changed."""
+    monkeypatch.setattr(pool, "COMMAND_TIMEOUT", 0.5)
+    tracer = trace.NoOpTracerProvider().get_tracer("test")
+    with proxying(database_url) as proxy, contextlib.ExitStack() as cut:
+        database = Database(lambda: proxy.url, size=1, acquire_timeout=1, metrics=Metrics(), tracer=tracer)
+        await database.open()
+
+        @in_transaction
+        async def lock(session: Session) -> None:
+            await session.fetch(LOCK, "MAIN")
+            cut.enter_context(proxy.fault(fault))
+
+        async with database.session() as session:
+            with pytest.raises(DeadlineExceeded):
+                await lock(session)
+        await database.close()
+
+
+async def test_a_commit_that_the_server_refuses_is_told_as_refused(database: Database, database_url: str) -> None:
+    """A full disk, said by a trigger that is deferred to COMMIT: nothing was changed."""
+    connection = await asyncpg.connect(database_url)
+    await connection.execute("""
+        CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE SQLSTATE '53100'; END $$;
+        CREATE CONSTRAINT TRIGGER refused_commit AFTER INSERT ON location DEFERRABLE INITIALLY DEFERRED
+            FOR EACH ROW EXECUTE FUNCTION refuse();
+    """)
+    await connection.close()
+
+    @in_transaction
+    async def insert(session: Session) -> None:
+        await session.execute(Statement("test.insert", "INSERT INTO location (code, name) VALUES ('WEST', 'West')"))
+
+    async with database.session() as session:
+        with pytest.raises(DependencyUnavailable):
+            await insert(session)
+    await database.close()
 
 
 async def test_after_a_failover_one_request_fails_and_the_next_finds_the_new_primary(
