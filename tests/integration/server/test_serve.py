@@ -288,6 +288,7 @@ def test_plain_uvicorn_closes_everything_when_it_is_told_to_stop(uvicorn: Server
     uvicorn.signal(signal.SIGTERM)
     uvicorn.wait(30)
     assert "all resources are closed" in [line["message"] for line in uvicorn.log_lines()]
+    assert uvicorn.stderr == ""
     for port in (uvicorn.api, uvicorn.management):
         with pytest.raises(httpx.ConnectError):
             httpx.get(port)
