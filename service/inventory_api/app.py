@@ -12,13 +12,11 @@ from starlette.middleware import Middleware
 from starlette.types import Lifespan, Receive, Scope, Send
 from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
-from inventory_api import __version__, redis_client
-from inventory_api.breaker import Breaker
+from inventory_api import __version__
 from inventory_api.database.checks import CheckConnection, DatabaseCheck, SchemaCheck
 from inventory_api.database.pool import Database
 from inventory_api.drain import Drain
 from inventory_api.errors import DeadlineExceeded, DependencyUnavailable, InternalFailure, Overloaded, ServiceError
-from inventory_api.guarded_redis import GuardedRedis
 from inventory_api.health import Check, Health
 from inventory_api.http import openapi
 from inventory_api.http.auth import ApiKeys
@@ -31,7 +29,10 @@ from inventory_api.http.rate_limit.limiter import RateLimiter
 from inventory_api.http.routing import Route, RouteTable
 from inventory_api.http.system import system_router
 from inventory_api.inventory.routes import router as inventory_router
-from inventory_api.redis_check import RedisCheck
+from inventory_api.redis.breaker import Breaker
+from inventory_api.redis.check import RedisCheck
+from inventory_api.redis.client import create as create_client
+from inventory_api.redis.guarded import GuardedRedis
 from inventory_api.resources import Resources
 from inventory_api.server.edge import Edge
 from inventory_api.server.management import create_management
@@ -106,7 +107,7 @@ def _create_resources(settings: Settings, metrics: Metrics, drain: Drain) -> Res
     connection = CheckConnection(settings.current_database_url)
     checks: list[Check] = [DatabaseCheck(connection), SchemaCheck(connection)]
     redis = _create_redis(settings, metrics, provider)
-    checking = redis_client.create(settings.current_redis_url, max_connections=1)
+    checking = create_client(settings.current_redis_url, max_connections=1)
     if redis is not None and checking is not None:
         checks.append(RedisCheck(checking, redis))
     return Resources(
@@ -129,7 +130,7 @@ def _create_resources(settings: Settings, metrics: Metrics, drain: Drain) -> Res
 
 
 def _create_redis(settings: Settings, metrics: Metrics, provider: TracerProvider) -> GuardedRedis | None:
-    client = redis_client.create(settings.current_redis_url)
+    client = create_client(settings.current_redis_url)
     if client is None:
         return None
     if tracing.exports():

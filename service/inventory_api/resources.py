@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from opentelemetry.sdk.trace import TracerProvider
 
 from inventory_api.database.pool import Database
-from inventory_api.guarded_redis import GuardedRedis
 from inventory_api.health import Health
 from inventory_api.http.auth import ApiKeys
 from inventory_api.http.rate_limit.limiter import RateLimiter
+from inventory_api.redis.guarded import GuardedRedis
 from inventory_api.telemetry.metrics import Metrics
 
 logger = logging.getLogger(__name__)

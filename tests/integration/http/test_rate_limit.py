@@ -13,9 +13,10 @@ from tests.support.otlp import attributes, collecting
 from tests.support.service import ADMIN_KEY, ITEM, Service, error_of, running, write_keys
 from tests.support.waiting import eventually
 
-from inventory_api import guarded_redis, redis_client
 from inventory_api.http.auth import SCOPES
 from inventory_api.http.routing import Route, RouteTable
+from inventory_api.redis import client as redis_client
+from inventory_api.redis import guarded
 
 OTHER = {"Authorization": "Bearer another"}
 
@@ -160,7 +161,7 @@ async def test_without_redis_the_process_limits_alone(limited: Any) -> None:
 
 async def test_two_hundred_at_once_are_counted_exactly(limited: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """More than there are connections. Waits are long here, so that a slow machine does not count by itself."""
-    monkeypatch.setattr(guarded_redis, "TIMEOUT_SECONDS", 30)
+    monkeypatch.setattr(guarded, "TIMEOUT_SECONDS", 30)
     monkeypatch.setattr(redis_client, "TIMEOUT_SECONDS", 30)
     async with limited("150/hour", max_in_flight=200, pool_acquire_timeout=60, request_deadline=20) as service:
         answers = await asyncio.gather(*(_get(service) for _ in range(200)))

@@ -8,8 +8,8 @@ from collections.abc import Sequence
 
 from limits.aio.storage import MemoryStorage
 
-from inventory_api.guarded_redis import GuardedRedis
 from inventory_api.http.rate_limit.policy import Policy, Usage
+from inventory_api.redis.guarded import GuardedRedis
 
 NAMESPACE = "inventory-api:rate-limit"
 

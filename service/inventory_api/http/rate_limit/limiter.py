@@ -5,9 +5,9 @@ from collections.abc import Sequence
 from prometheus_client import Counter
 
 from inventory_api.errors import RateLimited
-from inventory_api.guarded_redis import GuardedRedis, RedisUnavailable
 from inventory_api.http.rate_limit.counters import LocalCounters, SharedCounters
 from inventory_api.http.rate_limit.policy import Policy, Usage, headers
+from inventory_api.redis.guarded import GuardedRedis, RedisUnavailable
 from inventory_api.telemetry import request_context
 
 

@@ -8,7 +8,7 @@ import pytest
 from redis.asyncio import Redis
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
-from inventory_api import redis_client
+from inventory_api.redis import client as redis_client
 
 
 @pytest.fixture

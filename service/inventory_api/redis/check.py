@@ -2,7 +2,7 @@
 
 from redis.asyncio import Redis
 
-from inventory_api.guarded_redis import GuardedRedis
+from inventory_api.redis.guarded import GuardedRedis
 
 
 class RedisCheck:

@@ -12,8 +12,8 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import RedisError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
-from inventory_api.breaker import Breaker
-from inventory_api.redis_client import MAX_CONNECTIONS, TIMEOUT_SECONDS
+from inventory_api.redis.breaker import Breaker
+from inventory_api.redis.client import MAX_CONNECTIONS, TIMEOUT_SECONDS
 
 logger = logging.getLogger(__name__)
 

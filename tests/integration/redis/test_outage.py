@@ -17,10 +17,10 @@ from tests.support.redis import OwnRedis, Proxy, own_redis, proxy_to
 from tests.support.service import Service, running
 from tests.support.waiting import eventually
 
-from inventory_api import health, redis_client
-from inventory_api.breaker import FAILURES_TO_OPEN, Breaker
-from inventory_api.guarded_redis import GuardedRedis, RedisUnavailable
-from inventory_api.redis_client import MAX_CONNECTIONS
+from inventory_api import health
+from inventory_api.redis.breaker import FAILURES_TO_OPEN, Breaker
+from inventory_api.redis.client import MAX_CONNECTIONS, create
+from inventory_api.redis.guarded import GuardedRedis, RedisUnavailable
 from inventory_api.telemetry.metrics import REDIS_BREAKER_STATE, REDIS_ERRORS
 
 AT_ONCE = 60
@@ -244,7 +244,7 @@ async def test_a_refusal_is_said_once_and_opens_nothing(
 
 async def test_a_full_pool_is_done_without_and_tells_nothing_of_redis(redis_url: str) -> None:
     registry = CollectorRegistry()
-    client = redis_client.create(lambda: redis_url)
+    client = create(lambda: redis_url)
     assert client is not None
     breaker = Breaker("redis", REDIS_BREAKER_STATE.create(registry))
     redis = GuardedRedis(client, breaker, REDIS_ERRORS.create(registry))

@@ -5,7 +5,7 @@ import logging
 import pytest
 from prometheus_client import REGISTRY, CollectorRegistry
 
-from inventory_api.breaker import FAILURES_TO_OPEN, Breaker
+from inventory_api.redis.breaker import FAILURES_TO_OPEN, Breaker
 from inventory_api.telemetry.metrics import REDIS_BREAKER_STATE
 
 FAILURE = OSError("refused")

@@ -1,0 +1,1 @@
+"""Redis, which only makes things cheaper: the service answers without it."""
