@@ -14,11 +14,11 @@ from typing import Any
 
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE
 
-from inventory_api.errors import ServiceError
+from inventory_api.errors import Overloaded, ServiceError
 from inventory_api.http.context import PROBES, request_id
 from inventory_api.http.errors import SERVER_ERROR, error_content
 from inventory_api.http.negotiation import PROBLEM_JSON, prefers_problem
-from inventory_api.http.overload import Admission, Gate
+from inventory_api.http.overload import QUEUE_FULL, Admission, Gate
 from inventory_api.telemetry.line_budget import LineBudget
 from inventory_api.telemetry.metrics import NO_ROUTE, Metrics, method_label
 
@@ -59,6 +59,10 @@ class Edge:
         if self._gate is None or target.startswith(PROBE_TARGETS):
             return None
         return self._gate.admit()
+
+    def refusal(self) -> Overloaded:
+        """The error for a request that comes behind one for which there was no room."""
+        return self._gate.refusal(QUEUE_FULL) if self._gate else Overloaded()
 
     def defer(self, answer: Callable[[], None]) -> None:
         """Call it soon, in order of arrival, in the time that refusals may take.

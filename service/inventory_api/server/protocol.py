@@ -13,7 +13,7 @@ import httptools
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from inventory_api.errors import BadRequest, HeadersTooLarge, Overloaded, RequestTimeout, ServiceError
-from inventory_api.http.overload import ADMISSION
+from inventory_api.http.overload import ADMISSION, Admission
 from inventory_api.server.alarm import Alarm
 from inventory_api.server.edge import Edge
 
@@ -100,8 +100,22 @@ class HttpProtocol(HttpToolsProtocol):
         if self._most_header_bytes > self.max_header_bytes:
             self._header_bytes = len(self.url) + sum(len(name) + len(value) + 4 for name, value in self.headers)
             self._check_header_bytes()
-        if not self._refused and self._is_admitted():
+        if self._refused:
+            return
+        try:
+            admission = self._admit()
+        except Overloaded as error:
+            self._shed_request(error)
+            return
+        if admission is not None:
+            self.scope[ADMISSION] = admission  # type: ignore[literal-required]
+        try:
             super().on_headers_complete()
+        except Exception:
+            # The target is none. The application, which gives places back, is never called.
+            if admission is not None:
+                admission.leave()
+            raise
 
     def on_body(self, body: bytes) -> None:
         if not self._refused and not self._shed:
@@ -117,25 +131,20 @@ class HttpProtocol(HttpToolsProtocol):
         if self._is_idle():
             self._alarm.set(self.timeout_keep_alive, self.transport.close)
 
-    def _is_admitted(self) -> bool:
-        """Let the request in, or answer it soon; the connection stays, since a new one would cost more."""
+    def _admit(self) -> Admission | None:
+        """Let the request in, or raise `Overloaded`; None where the application has to decide."""
         # Behind a request that is still being answered, an answer would come too early.
         if self._is_answering() or not self.server or self.server[1] != self.api_port:
-            return True
+            return None
         if self._unanswered:
-            self._shed_request(Overloaded())  # It must not overtake those before it.
-            return False
-        try:
-            admission = self.edge.admit(self.url)
-        except Overloaded as error:
-            self._shed_request(error)
-            return False
-        if admission is not None:
-            self.scope[ADMISSION] = admission  # type: ignore[literal-required]
-        return True
+            raise self.edge.refusal()  # It must not overtake those before it.
+        return self.edge.admit(self.url)
 
     def _shed_request(self, error: ServiceError) -> None:
-        """A client that sends more, and does not wait for the answer, is read no further until then."""
+        """Answer it soon; the connection stays, since a new one would cost more.
+
+        A client that sends more, and does not wait for the answer, is read no further until then.
+        """
         self._shed = True
         self._unanswered += 1
         if self._unanswered > 1:

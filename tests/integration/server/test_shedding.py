@@ -210,6 +210,7 @@ async def test_what_comes_behind_a_refusal_does_not_overtake_it(
     client.send("/x", request_id="first")
     client.send("/y", request_id="second")
     assert [(await client.answer())[1]["x-request-id"] for _ in range(2)] == ["first", "second"]
+    assert server.sample("http_server_shed_total", reason="queue_full") == 1  # that of the first is the test's own
 
 
 async def test_behind_a_request_that_is_held_the_next_is_decided_on_in_its_turn(server: Overloadable) -> None:
@@ -252,6 +253,17 @@ async def test_a_burst_that_comes_in_one_turn_of_the_loop_is_counted_as_it_comes
 
     await eventually(all_refused)
     assert server.sample("http_server_shed_total", reason="queue_timeout") in range(ADMITTED - LIMIT + 1)
+
+
+@pytest.mark.parametrize("target", ["http://x:99999/", "http://x"])
+async def test_what_is_no_request_takes_no_place(server: Overloadable, target: str) -> None:
+    for _ in range(2 * ADMITTED):
+        client = await server.client()
+        client.send(target)
+        assert (await client.answer())[0] == 400
+    client = await server.client()
+    client.send("/x")
+    assert (await client.answer())[0] == 200
 
 
 async def test_a_flood_of_refusals_is_few_lines(server: Overloadable, caplog: pytest.LogCaptureFixture) -> None:
