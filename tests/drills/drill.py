@@ -1,5 +1,6 @@
 """One drill: its world, the service, the load on it, and what was seen. Whatever it starts ends with it."""
 
+import itertools
 from collections.abc import Sequence
 from contextlib import ExitStack
 from typing import Any
@@ -26,10 +27,11 @@ class Drill:
         self.timeline = Timeline()
         self.world: World = stack.enter_context(own_world())
         self._stack = stack
+        self._serial = itertools.count()
 
     def serve(self, *, ready: bool = True, **settings: Any) -> Server:
         """`inventory-api serve` on this drill's servers; `settings` by the names of docs/settings.md, lower case."""
-        directory = make_directory(self.world.directory / "service")
+        directory = make_directory(self.world.directory / f"service-{next(self._serial)}")
         return self._stack.enter_context(serving(directory, ready=ready, **{**self.world.settings(), **settings}))
 
     def add_items(self, server: Server, count: int = 10) -> list[str]:

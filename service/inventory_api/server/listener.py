@@ -14,6 +14,8 @@ logger = logging.getLogger(__name__)
 
 # In one turn: more would give a burst to one server worker, when its siblings are idle.
 ACCEPTED_AT_ONCE = 8
+# Of connections that were made before the listener closes: gunicorn's backlog.
+MOST_WAITING = 2048
 # The pause when the process has no file descriptor left, as asyncio has it.
 PAUSE_SECONDS = 1.0
 OUT_OF_RESOURCES = {errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM}
@@ -30,18 +32,23 @@ class Listener:
         self._connecting: set[asyncio.Task[None]] = set()
         self._pause: asyncio.TimerHandle | None = None
         sock.setblocking(False)
-        self._loop.add_reader(sock, self._accept)
+        self._listen()
 
-    def close(self) -> None:
-        """Accept no more. What was accepted goes on."""
+    async def close(self) -> None:
+        """Take what has connected until now, which would else be reset, and accept no more."""
         if self._pause is not None:
             self._pause.cancel()
         if self._sock.fileno() != -1:
             self._loop.remove_reader(self._sock)
+            self._accept(MOST_WAITING)
             self._sock.close()
+        await asyncio.gather(*self._connecting, return_exceptions=True)
 
-    def _accept(self) -> None:
-        for _ in range(ACCEPTED_AT_ONCE):
+    def _listen(self) -> None:
+        self._loop.add_reader(self._sock, self._accept)
+
+    def _accept(self, most: int = ACCEPTED_AT_ONCE) -> None:
+        for _ in range(most):
             try:
                 connection, _address = self._sock.accept()
             except (BlockingIOError, InterruptedError, ConnectionAbortedError):
@@ -60,6 +67,6 @@ class Listener:
         await self._loop.connect_accepted_socket(self._protocol, connection)
 
     def _wait(self, error: OSError) -> None:
+        self._pause = self._loop.call_later(PAUSE_SECONDS, self._listen)
         logger.error("no connection can be accepted for %g s: %s", PAUSE_SECONDS, error)
         self._loop.remove_reader(self._sock)
-        self._pause = self._loop.call_later(PAUSE_SECONDS, self._loop.add_reader, self._sock, self._accept)

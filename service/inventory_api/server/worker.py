@@ -70,9 +70,7 @@ class DrainingServer(Server):
         ports = self._ports_to_close()
         for listener in self._listeners:
             if listener.port in ports:
-                listener.close()
-        # A connection that was accepted last is made in the next turn of the loop.
-        await asyncio.sleep(POLL_SECONDS)
+                await listener.close()
         for connection in self._connections(ports):
             connection.shutdown()
         await self._until(lambda: not self._connections(ports), self._settings.drain_timeout)
@@ -81,7 +79,7 @@ class DrainingServer(Server):
         await self.lifespan.shutdown()
         heartbeat.cancel()
         for listener in self._listeners:
-            listener.close()
+            await listener.close()
 
     def _new_protocol(self) -> asyncio.Protocol:
         protocol: Any = self.config.http_protocol_class

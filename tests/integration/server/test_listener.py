@@ -59,7 +59,7 @@ def test_a_burst_is_accepted_in_few_turns_of_the_loop(clients: list[socket.socke
         while len(turns) < CONNECTIONS and now[0] < CONNECTIONS * 10:
             await asyncio.sleep(0)
             now[0] += 1
-        listener.close()
+        await listener.close()
 
     uvloop.run(accept())
     assert len(turns) == CONNECTIONS
@@ -91,9 +91,23 @@ def test_without_file_descriptors_it_pauses_says_so_and_goes_on(
         finally:
             resource.setrlimit(resource.RLIMIT_NOFILE, limits)
         await eventually(all_accepted)
-        listener.close()
+        await listener.close()
 
     uvloop.run(accept())
+
+
+def test_what_has_connected_before_it_closes_is_taken(clients: list[socket.socket]) -> None:
+    """The kernel has told those clients that they are connected; it would reset them."""
+    turns: list[int] = []
+
+    async def close() -> None:
+        sock = _listening()
+        listener = Listener(sock, lambda: Counter(turns, [0]))
+        _connect(sock, clients)
+        await listener.close()
+
+    uvloop.run(close())
+    assert len(turns) == CONNECTIONS
 
 
 def test_a_closed_one_accepts_no_more() -> None:
@@ -101,8 +115,8 @@ def test_a_closed_one_accepts_no_more() -> None:
         sock = _listening()
         address = sock.getsockname()
         listener = Listener(sock, asyncio.Protocol)
-        listener.close()
-        listener.close()
+        await listener.close()
+        await listener.close()
         with pytest.raises(ConnectionRefusedError):
             await asyncio.open_connection(*address)
 
