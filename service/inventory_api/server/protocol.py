@@ -1,11 +1,13 @@
 """uvicorn's HTTP protocol, hardened: bounds on headers and on every wait, and refusals in the error contract's shape.
 
-uvicorn with httptools takes headers of any size, and waits for ever for their end, for the rest of a body that nobody
-reads any more, and for a client that sends an empty line. Here each of these has an end.
+uvicorn with httptools takes headers and trailers of any size, and as many requests ahead as a client sends. It waits
+for ever for the end of headers, for the rest of a body that nobody reads any more, for a client that sends an empty
+line or that reads no answers. Here each of these has an end.
 """
 
 import asyncio
 import logging
+import socket
 from functools import partial
 from typing import Any
 
@@ -13,6 +15,7 @@ import httptools
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from inventory_api.errors import BadRequest, HeadersTooLarge, Overloaded, RequestTimeout, ServiceError
+from inventory_api.http.body_limit import BODY_ERROR
 from inventory_api.http.overload import ADMISSION
 from inventory_api.server.alarm import Alarm
 from inventory_api.server.edge import Edge
@@ -28,17 +31,23 @@ class HttpProtocol(HttpToolsProtocol):
     edge = Edge()
     # The edge sheds requests of this port only.
     api_port: int | None = None
+    # Of the headers, and of the trailers of a chunked body.
     max_header_bytes = 32_768
+    # Requests that wait for the answer of one before them.
+    max_pipelined = 128
     # From the first byte of a request to the end of its headers; also for a connection that sends nothing at all.
     header_seconds = 10.0
     # For what a client still sends of a request that was refused.
     linger_seconds = 2.0
+    # For a client that takes none of what is sent to it.
+    unread_seconds = 20.0
     # For the first request of a connection that was accepted just before the listener closed.
     last_request_seconds = 1.0
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._in_headers = False
+        self._in_trailers = False
         self._message_number = 0
         self._header_bytes = 0
         self._most_header_bytes = 0
@@ -56,6 +65,9 @@ class HttpProtocol(HttpToolsProtocol):
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
+        if hasattr(socket, "TCP_USER_TIMEOUT"):  # Linux; the kernel then ends what is closed and not read, too
+            milliseconds = int(self.unread_seconds * 1000)
+            transport.get_extra_info("socket").setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, milliseconds)
         self._alarm.set(self.header_seconds, self.transport.close)
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -66,7 +78,7 @@ class HttpProtocol(HttpToolsProtocol):
         if self._refused:
             return
         self._unset_keepalive_if_required()
-        message = self._message_number if self._in_headers else None
+        message = self._message_number if self._in_headers or self._in_trailers else None
         self._most_header_bytes += len(data)
         try:
             self.parser.feed_data(data)
@@ -76,7 +88,7 @@ class HttpProtocol(HttpToolsProtocol):
             logger.debug("an upgrade was asked for, and is not supported")
         if not self._in_headers:
             self._most_header_bytes = 0
-        if self._in_headers and self._message_number == message:
+        if (self._in_headers or self._in_trailers) and self._message_number == message:
             # Nothing but headers, and still no end of them: the parser keeps them all.
             self._header_bytes += len(data)
             self._check_header_bytes()
@@ -100,14 +112,24 @@ class HttpProtocol(HttpToolsProtocol):
         if self._most_header_bytes > self.max_header_bytes:
             self._header_bytes = len(self.url) + sum(len(name) + len(value) + 4 for name, value in self.headers)
             self._check_header_bytes()
+        if len(self.pipeline) + self._unanswered >= self.max_pipelined:
+            raise BadRequest("Too many requests were sent ahead.")  # Raised, so that the parser goes no further.
         if not self._refused and self._is_admitted():
             super().on_headers_complete()
 
+    def on_chunk_header(self) -> None:
+        """Trailers follow the last one. They are no headers of the request."""
+        self._in_trailers = True
+        self._header_bytes = 0
+        self.headers = []
+
     def on_body(self, body: bytes) -> None:
+        self._in_trailers = False
         if not self._refused and not self._shed:
             super().on_body(body)
 
     def on_message_complete(self) -> None:
+        self._in_trailers = False
         if self._refused:
             return
         if self._shed:
@@ -181,8 +203,11 @@ class HttpProtocol(HttpToolsProtocol):
         self._refused = True
         self._in_headers = False
         if self._is_answering():
-            # Another request is being answered: that answer is the last one.
+            # That answer is the last one. It is to this request, where its body is what is wrong.
             self.cycle.keep_alive = False
+            if self.cycle.more_body:
+                self.cycle.scope[BODY_ERROR] = error  # type: ignore[literal-required]
+                self.cycle.message_event.set()
             return
         if not self._unanswered:
             self._write(error, "", self.headers or [], close=True)
