@@ -12,11 +12,11 @@ from functools import partial
 from typing import Any
 
 import httptools
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 from inventory_api.errors import BadRequest, HeadersTooLarge, Overloaded, RequestTimeout, ServiceError
 from inventory_api.http.body_limit import BODY_ERROR
-from inventory_api.http.overload import ADMISSION
+from inventory_api.http.overload import ADMISSION, ANSWER_WAITS, BODY_ARRIVED
 from inventory_api.server.alarm import Alarm
 from inventory_api.server.edge import Edge
 
@@ -46,6 +46,7 @@ class HttpProtocol(HttpToolsProtocol):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
+        self._running: RequestResponseCycle | None = None
         self._in_headers = False
         self._in_trailers = False
         self._message_number = 0
@@ -72,6 +73,12 @@ class HttpProtocol(HttpToolsProtocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._alarm.end()
+        # uvicorn tells the last of pipelined requests only, and goes on with the others.
+        for cycle in (self._running, *(cycle for cycle, _ in self.pipeline)):
+            if cycle is not None and not cycle.response_complete:
+                cycle.disconnected = True
+                cycle.message_event.set()
+        self.pipeline.clear()
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
@@ -116,6 +123,8 @@ class HttpProtocol(HttpToolsProtocol):
             raise BadRequest("Too many requests were sent ahead.")  # Raised, so that the parser goes no further.
         if not self._refused and self._is_admitted():
             super().on_headers_complete()
+            self.scope[BODY_ARRIVED] = self.cycle.message_event.is_set  # type: ignore[literal-required]
+            self.scope[ANSWER_WAITS] = self._is_answer_waiting  # type: ignore[literal-required]
 
     def on_chunk_header(self) -> None:
         """Trailers follow the last one. They are no headers of the request."""
@@ -138,6 +147,10 @@ class HttpProtocol(HttpToolsProtocol):
             super().on_message_complete()
         if self._is_idle():
             self._alarm.set(self.timeout_keep_alive, self.transport.close)
+
+    def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:
+        self._running = cycle
+        super()._start_asgi_task(cycle, app)
 
     def _is_admitted(self) -> bool:
         """Let the request in, or answer it soon; the connection stays, since a new one would cost more."""
@@ -191,6 +204,9 @@ class HttpProtocol(HttpToolsProtocol):
 
     def _is_idle(self) -> bool:
         return not self._in_headers and not self._is_answering()
+
+    def _is_answer_waiting(self) -> bool:
+        return self.flow.write_paused
 
     def _is_answering(self) -> bool:
         cycle: Any = self.cycle  # None before the first request, whatever its annotation says

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import json
+import logging
 import socket
 from collections.abc import AsyncIterator
 from typing import Any
@@ -196,3 +197,22 @@ async def test_a_client_that_reads_no_answers_is_left(port: int, requests: int, 
 
         await eventually(there)
         await eventually(gone, 10)
+
+
+async def test_a_client_that_leaves_requests_ahead_is_no_error(
+    port: int, state: ServerState, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The one that is being answered is told, and those behind it are not begun."""
+    _, writer = await asyncio.open_connection("127.0.0.1", port)
+    writer.write(b"GET /slow HTTP/1.1\r\nHost: x\r\n\r\n" + REQUEST * 3)
+
+    async def begun() -> bool:
+        return bool(state.tasks)
+
+    async def ended() -> bool:
+        return not state.tasks and not state.connections
+
+    await eventually(begun)
+    writer.transport.abort()
+    await eventually(ended)
+    assert [record.getMessage() for record in caplog.records if record.levelno >= logging.ERROR] == []
