@@ -12,6 +12,7 @@ from inventory_api.errors import Detail, Location, MalformedJson, UnsupportedMed
 UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
 JSON_MEDIA_TYPE = "application/json"
 MERGE_PATCH = "application/merge-patch+json"
+MAX_DEPTH = 64
 
 
 class JsonRequest(Request):
@@ -22,7 +23,7 @@ class JsonRequest(Request):
 
         Raises:
             UnsupportedMediaType: the declared type is none of `media_types`.
-            MalformedJson: it is empty, no JSON, or JSON with two meanings (a member twice, NaN).
+            MalformedJson: it is empty, no JSON, JSON with two meanings (a member twice, NaN), or nested too deep.
             ValidationFailure: a string that PostgreSQL cannot store (NUL, a lone surrogate).
         """
         if media_type(self.headers) not in media_types:
@@ -50,11 +51,27 @@ def parse(body: bytes) -> Any:
     except json.JSONDecodeError as error:
         raise MalformedJson(f"The body is not valid JSON (line {error.lineno}, column {error.colno}).") from error
     except RecursionError as error:
-        raise MalformedJson("The body is nested too deep.") from error
+        raise _too_deep() from error
+    # The count is cheap, and of most bodies enough.
+    if text.count("{") + text.count("[") > MAX_DEPTH and _is_deeper(value, MAX_DEPTH):
+        raise _too_deep()
     if "\\u" in text and (location := _unstorable(value)) is not None:
         detail = Detail(("body", *location), "string_unicode", "NUL and lone surrogates are not text.")
         raise ValidationFailure(details=[detail])
     return value
+
+
+def _too_deep() -> MalformedJson:
+    return MalformedJson(f"The body is nested deeper than {MAX_DEPTH} levels.")
+
+
+def _is_deeper(value: Any, levels: int) -> bool:
+    """Whether more than so many objects and arrays are in each other."""
+    containers = [value] if isinstance(value, dict | list) else []
+    for _ in range(levels):
+        members = (member for found in containers for member in (found.values() if isinstance(found, dict) else found))
+        containers = [member for member in members if isinstance(member, dict | list)]
+    return bool(containers)
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Bounds the body: by Content-Length at once, then by counting while it streams."""
+"""Bounds the body: by Content-Length at once, then by counting while it streams; and tells where it is no HTTP."""
 
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -6,10 +6,12 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from inventory_api.errors import PayloadTooLarge
 
 MAX_JSON_BYTES = 1_048_576
+# Where the server puts the error of a body that it cannot read on.
+BODY_ERROR = "inventory_api.body_error"
 
 
 class BodyLimitMiddleware:
-    """Raises `PayloadTooLarge`; before the body is read where its length is declared."""
+    """Raises `PayloadTooLarge`, before the body is read where its length is declared; or what the server found."""
 
     def __init__(self, app: ASGIApp, limit: int = MAX_JSON_BYTES) -> None:
         self.app = app
@@ -27,6 +29,8 @@ class BodyLimitMiddleware:
         async def counted() -> Message:
             nonlocal received
             message = await receive()
+            if error := scope.get(BODY_ERROR):
+                raise error
             received += len(message.get("body", b""))
             if received > self._limit:
                 raise self._error()

@@ -7,6 +7,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from inventory_api.errors import Overloaded
 from inventory_api.http.context import PROBES
+from inventory_api.telemetry import request_context
 from inventory_api.telemetry.metrics import Metrics
 
 # The wait that the queue is made for, and the longest, since the next requests may take longer than those before.
@@ -19,6 +20,9 @@ SMOOTHING = 0.05
 QUEUE_FULL, QUEUE_TIMEOUT = "queue_full", "queue_timeout"
 # Where the server puts the admission of a request that it has admitted itself.
 ADMISSION = "inventory_api.admission"
+# And where it tells whether the next part of the body is there, and whether the client does not read its answer.
+BODY_ARRIVED = "inventory_api.body_arrived"
+ANSWER_WAITS = "inventory_api.answer_waits"
 
 
 class Gate:
@@ -41,11 +45,15 @@ class Gate:
         Raises:
             Overloaded: there is no room.
         """
+        self.count()
+        return Admission(self)
+
+    def count(self) -> None:
+        """One more; see `admit`."""
         queue = self._admitted + 1 - self._limit
         if queue > self._limit * QUEUE_FACTOR or queue * self._mean_seconds / self._limit > QUEUE_SECONDS:
             raise self.refusal(QUEUE_FULL)
         self._admitted += 1
-        return Admission(self)
 
     def refusal(self, reason: str) -> Overloaded:
         """The error, counted."""
@@ -85,6 +93,12 @@ class Admission:
         await self._gate.take_place()
         self._entered = time.perf_counter()
 
+    async def enter_again(self) -> None:
+        """After `leave`; see `Gate.admit` and `Gate.take_place`."""
+        self._gate.count()
+        self._entered, self._left = None, False
+        await self.enter()
+
     def leave(self) -> None:
         """Give back what is held. A second time does nothing."""
         if not self._left:
@@ -93,7 +107,11 @@ class Admission:
 
 
 class OverloadMiddleware:
-    """Lets requests through the gate; probes pass beside it. Work that follows a response holds no place."""
+    """Lets requests through the gate; probes pass beside it.
+
+    What waits for its client holds no place: a few that send or read slowly would else keep all others out. Nor does
+    work that follows a response.
+    """
 
     def __init__(self, app: ASGIApp, gate: Gate) -> None:
         self.app = app
@@ -105,13 +123,27 @@ class OverloadMiddleware:
             return
         admission: Admission = scope.get(ADMISSION) or self._gate.admit()
 
-        async def watched(message: Message) -> None:
+        body_arrived, answer_waits = scope.get(BODY_ARRIVED), scope.get(ANSWER_WAITS)
+
+        async def watched_receive() -> Message:
+            if body_arrived is None or body_arrived():
+                return await receive()
+            admission.leave()
+            message = await receive()
+            await admission.enter_again()
+            return message
+
+        async def watched_send(message: Message) -> None:
+            if answer_waits is not None and answer_waits():
+                admission.leave()
+                if context := request_context.current():
+                    context.end_deadline()  # It is the server that ends a client which does not read.
             await send(message)
             if message["type"] == "http.response.body" and not message.get("more_body", False):
                 admission.leave()
 
         try:
             await admission.enter()
-            await self.app(scope, receive, watched)
+            await self.app(scope, watched_receive, watched_send)
         finally:
             admission.leave()

@@ -1,19 +1,22 @@
 """uvicorn's HTTP protocol, hardened: bounds on headers and on every wait, and refusals in the error contract's shape.
 
-uvicorn with httptools takes headers of any size, and waits for ever for their end, for the rest of a body that nobody
-reads any more, and for a client that sends an empty line. Here each of these has an end.
+uvicorn with httptools takes headers and trailers of any size, and as many requests ahead as a client sends. It waits
+for ever for the end of headers, for the rest of a body that nobody reads any more, for a client that sends an empty
+line or that reads no answers. Here each of these has an end.
 """
 
 import asyncio
 import logging
+import socket
 from functools import partial
 from typing import Any
 
 import httptools
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 from inventory_api.errors import BadRequest, HeadersTooLarge, Overloaded, RequestTimeout, ServiceError
-from inventory_api.http.overload import ADMISSION, Admission
+from inventory_api.http.body_limit import BODY_ERROR
+from inventory_api.http.overload import ADMISSION, ANSWER_WAITS, BODY_ARRIVED, Admission
 from inventory_api.server.alarm import Alarm
 from inventory_api.server.edge import Edge
 
@@ -28,17 +31,24 @@ class HttpProtocol(HttpToolsProtocol):
     edge = Edge()
     # The edge sheds requests of this port only.
     api_port: int | None = None
+    # Of the headers, and of the trailers of a chunked body.
     max_header_bytes = 32_768
+    # Requests that wait for the answer of one before them.
+    max_pipelined = 128
     # From the first byte of a request to the end of its headers; also for a connection that sends nothing at all.
     header_seconds = 10.0
     # For what a client still sends of a request that was refused.
     linger_seconds = 2.0
+    # For a client that takes none of what is sent to it.
+    unread_seconds = 20.0
     # For the first request of a connection that was accepted just before the listener closed.
     last_request_seconds = 1.0
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
+        self._running: RequestResponseCycle | None = None
         self._in_headers = False
+        self._in_trailers = False
         self._message_number = 0
         self._header_bytes = 0
         self._most_header_bytes = 0
@@ -56,17 +66,26 @@ class HttpProtocol(HttpToolsProtocol):
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
+        if hasattr(socket, "TCP_USER_TIMEOUT"):  # Linux; the kernel then ends what is closed and not read, too
+            milliseconds = int(self.unread_seconds * 1000)
+            transport.get_extra_info("socket").setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, milliseconds)
         self._alarm.set(self.header_seconds, self.transport.close)
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._alarm.end()
+        # uvicorn tells the last of pipelined requests only, and goes on with the others.
+        for cycle in (self._running, *(cycle for cycle, _ in self.pipeline)):
+            if cycle is not None and not cycle.response_complete:
+                cycle.disconnected = True
+                cycle.message_event.set()
+        self.pipeline.clear()
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
         if self._refused:
             return
         self._unset_keepalive_if_required()
-        message = self._message_number if self._in_headers else None
+        message = self._message_number if self._in_headers or self._in_trailers else None
         self._most_header_bytes += len(data)
         try:
             self.parser.feed_data(data)
@@ -76,7 +95,7 @@ class HttpProtocol(HttpToolsProtocol):
             logger.debug("an upgrade was asked for, and is not supported")
         if not self._in_headers:
             self._most_header_bytes = 0
-        if self._in_headers and self._message_number == message:
+        if (self._in_headers or self._in_trailers) and self._message_number == message:
             # Nothing but headers, and still no end of them: the parser keeps them all.
             self._header_bytes += len(data)
             self._check_header_bytes()
@@ -100,6 +119,8 @@ class HttpProtocol(HttpToolsProtocol):
         if self._most_header_bytes > self.max_header_bytes:
             self._header_bytes = len(self.url) + sum(len(name) + len(value) + 4 for name, value in self.headers)
             self._check_header_bytes()
+        if len(self.pipeline) + self._unanswered >= self.max_pipelined:
+            raise BadRequest("Too many requests were sent ahead.")  # Raised, so that the parser goes no further.
         if self._refused:
             return
         try:
@@ -116,12 +137,22 @@ class HttpProtocol(HttpToolsProtocol):
             if admission is not None:
                 admission.leave()
             raise
+        self.scope[BODY_ARRIVED] = self.cycle.message_event.is_set  # type: ignore[literal-required]
+        self.scope[ANSWER_WAITS] = self._is_answer_waiting  # type: ignore[literal-required]
+
+    def on_chunk_header(self) -> None:
+        """Trailers follow the last one. They are no headers of the request."""
+        self._in_trailers = True
+        self._header_bytes = 0
+        self.headers = []
 
     def on_body(self, body: bytes) -> None:
+        self._in_trailers = False
         if not self._refused and not self._shed:
             super().on_body(body)
 
     def on_message_complete(self) -> None:
+        self._in_trailers = False
         if self._refused:
             return
         if self._shed:
@@ -130,6 +161,10 @@ class HttpProtocol(HttpToolsProtocol):
             super().on_message_complete()
         if self._is_idle():
             self._alarm.set(self.timeout_keep_alive, self.transport.close)
+
+    def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:
+        self._running = cycle
+        super()._start_asgi_task(cycle, app)
 
     def _admit(self) -> Admission | None:
         """Let the request in, or raise `Overloaded`; None where the application has to decide."""
@@ -179,6 +214,9 @@ class HttpProtocol(HttpToolsProtocol):
     def _is_idle(self) -> bool:
         return not self._in_headers and not self._is_answering()
 
+    def _is_answer_waiting(self) -> bool:
+        return self.flow.write_paused
+
     def _is_answering(self) -> bool:
         cycle: Any = self.cycle  # None before the first request, whatever its annotation says
         return cycle is not None and not cycle.response_complete
@@ -190,8 +228,11 @@ class HttpProtocol(HttpToolsProtocol):
         self._refused = True
         self._in_headers = False
         if self._is_answering():
-            # Another request is being answered: that answer is the last one.
+            # That answer is the last one. It is to this request, where its body is what is wrong.
             self.cycle.keep_alive = False
+            if self.cycle.more_body:
+                self.cycle.scope[BODY_ERROR] = error  # type: ignore[literal-required]
+                self.cycle.message_event.set()
             return
         if not self._unanswered:
             self._write(error, "", self.headers or [], close=True)

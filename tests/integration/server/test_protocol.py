@@ -3,14 +3,18 @@
 import asyncio
 import contextlib
 import json
+import socket
 from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
 import uvicorn
+from tests.support.waiting import eventually
+from uvicorn.server import ServerState
 
 from inventory_api.server.protocol import HttpProtocol
 
+LARGE = b"x" * 8_000_000
 REQUEST = b"GET / HTTP/1.1\r\nHost: x\r\n\r\n"
 
 
@@ -19,10 +23,17 @@ class HastyProtocol(HttpProtocol):
 
     header_seconds = 0.4
     linger_seconds = 0.4
+    unread_seconds = 1.0
 
 
 @pytest.fixture
-async def port() -> AsyncIterator[int]:
+def state() -> ServerState:
+    """Of the server; its `connections` are those that are open."""
+    return ServerState()
+
+
+@pytest.fixture
+async def port(state: ServerState) -> AsyncIterator[int]:
     """An application that answers 200 without reading, or echoes the length of the body."""
 
     async def app(scope: Any, receive: Any, send: Any) -> None:
@@ -36,7 +47,10 @@ async def port() -> AsyncIterator[int]:
         elif scope["path"] == "/slow":
             await receive()
             await slow.wait()
-        body = str(length).encode()
+        elif scope["path"] == "/until-left":
+            while (await receive())["type"] != "http.disconnect":
+                pass
+        body = LARGE if scope["path"] == "/large" else str(length).encode()
         headers = [(b"content-length", str(len(body)).encode())]
         await send({"type": "http.response.start", "status": 200, "headers": headers})
         await send({"type": "http.response.body", "body": body})
@@ -44,7 +58,6 @@ async def port() -> AsyncIterator[int]:
     slow = asyncio.Event()
     config = uvicorn.Config(app, http=HastyProtocol, lifespan="off", log_config=None, timeout_keep_alive=1, ws="none")
     config.load()
-    state = uvicorn.server.ServerState()
     loop = asyncio.get_running_loop()
 
     def create() -> asyncio.Protocol:
@@ -160,3 +173,46 @@ async def test_garbage_behind_a_request_does_not_cut_its_answer(port: int) -> No
     answer = await _exchange(port, b"GET /slow HTTP/1.1\r\nHost: x\r\n\r\n", b"\x00garbage\r\n\r\n")
     assert answer.startswith(b"HTTP/1.1 200")
     assert answer.count(b"HTTP/1.1") == 1
+
+
+async def test_more_requests_ahead_than_the_bound_are_not_kept(port: int) -> None:
+    """The connection ends with the answers to those before."""
+    answer = await _exchange(port, b"GET /slow HTTP/1.1\r\nHost: x\r\n\r\n" + REQUEST * 5_000)
+    assert answer.count(b"HTTP/1.1 200") == HttpProtocol.max_pipelined + 1
+    assert answer.count(b"HTTP/1.1") == HttpProtocol.max_pipelined + 1
+
+
+@pytest.mark.skipif(not hasattr(socket, "TCP_USER_TIMEOUT"), reason="it is the kernel of Linux that ends them")
+@pytest.mark.parametrize("requests", [1, 20])
+async def test_a_client_that_reads_no_answers_is_left(port: int, requests: int, state: ServerState) -> None:
+    """Whether one answer is larger than what the kernel takes, or the next one waits for it."""
+    with socket.socket() as deaf:
+        deaf.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        deaf.connect(("127.0.0.1", port))
+        deaf.sendall(b"GET /large HTTP/1.1\r\nHost: x\r\n\r\n" * requests)
+
+        async def there() -> bool:
+            return bool(state.connections)
+
+        async def gone() -> bool:
+            return not state.connections
+
+        await eventually(there)
+        await eventually(gone, 10)
+
+
+async def test_with_requests_ahead_too_the_one_that_is_answered_is_told_that_its_client_has_left(
+    port: int, state: ServerState
+) -> None:
+    _, writer = await asyncio.open_connection("127.0.0.1", port)
+    writer.write(b"GET /until-left HTTP/1.1\r\nHost: x\r\n\r\n" + REQUEST * 3)
+
+    async def begun() -> bool:
+        return bool(state.tasks)
+
+    async def ended() -> bool:
+        return not state.tasks
+
+    await eventually(begun)
+    writer.transport.abort()
+    await eventually(ended, 10)

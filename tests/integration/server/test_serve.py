@@ -1,6 +1,7 @@
 """gunicorn, server workers and both ports, as processes."""
 
 import asyncio
+import contextlib
 import json
 import signal
 import socket
@@ -69,6 +70,30 @@ def test_what_is_no_http_is_answered_in_the_error_shape(server: Server, garbage:
     error = json.loads(body)["error"]
     assert error["type"] == "BAD_REQUEST"
     assert error["request_id"].encode() in head
+
+
+@pytest.mark.parametrize(
+    ("rest", "refusal"),
+    [
+        (b"garbage\r\n", ("400", "BAD_REQUEST")),
+        (b"2\r\n{}\r\n0\r\nX-Endless: " + b"x" * 2_000_000, ("431", "HEADERS_TOO_LARGE")),
+        (b"2\r\n{}\r\n0\r\n" + b"X-Many: x\r\n" * 200_000, ("431", "HEADERS_TOO_LARGE")),
+    ],
+    ids=["no chunk", "one trailer", "many trailers"],
+)
+def test_a_body_that_is_no_http_is_told_of_at_once_and_not_at_the_deadline(
+    server: Server, rest: bytes, refusal: tuple[str, str]
+) -> None:
+    authorization = f"Authorization: {HEADERS['Authorization']}\r\nContent-Type: application/json\r\n"
+    begin = f"PUT /inventory/A-1 HTTP/1.1\r\nHost: x\r\n{authorization}Transfer-Encoding: chunked\r\n\r\n"
+    with socket.create_connection(("127.0.0.1", server.port), timeout=10) as connection:
+        connection.sendall(begin.encode() + rest)
+        answer = b""
+        with contextlib.suppress(ConnectionResetError):  # It does not wait for the end of what is sent.
+            while data := connection.recv(65_536):
+                answer += data
+    head, _, body = answer.partition(b"\r\n\r\n")
+    assert (head.split()[1].decode(), json.loads(body)["error"]["type"]) == refusal
 
 
 def test_metrics_are_valid_in_both_formats_and_say_who_counted(server: Server) -> None:

@@ -41,6 +41,9 @@ class Client:
         head = f"{method} {path} HTTP/1.1\r\nHost: x\r\nX-Request-ID: {request_id}\r\n{more}\r\n{body}"
         self._writer.write(head.encode())
 
+    def send_raw(self, data: bytes) -> None:
+        self._writer.write(data)
+
     async def answer(self, *, has_body: bool = True) -> tuple[int, dict[str, str], str]:
         head = (await self._reader.readuntil(b"\r\n\r\n")).decode()
         status, *lines = head.strip().split("\r\n")
@@ -81,6 +84,9 @@ async def server() -> AsyncIterator[Overloadable]:
         reached.append(scope["path"])
         if scope["path"].startswith("/held"):
             await opened.wait()
+        if scope["path"] == "/body":
+            while (await receive()).get("more_body"):
+                pass
         await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"2")]})
         await send({"type": "http.response.body", "body": b"ok"})
 
@@ -219,6 +225,23 @@ async def test_behind_a_request_that_is_held_the_next_is_decided_on_in_its_turn(
     server.opened.set()
     assert [(await first.answer())[0] for _ in range(2)] == [200, 200]
     assert server.reached.index("/held") < server.reached.index("/next")
+
+
+async def test_bodies_that_are_waited_for_hold_no_place(server: Overloadable) -> None:
+    slow = [await server.client() for _ in range(ADMITTED * 2)]
+    for number, client in enumerate(slow):
+        client.send("/body", method="POST", more="Content-Length: 2\r\n", body="x")
+
+        async def begun(count: int = number + 1) -> bool:
+            return server.reached.count("/body") == count
+
+        await eventually(begun)
+    other = await server.client()
+    other.send("/other")
+    assert (await other.answer())[0] == 200
+    for client in slow:
+        client.send_raw(b"x")
+        assert (await client.answer())[0] == 200
 
 
 async def test_close_is_kept(server: Overloadable) -> None:

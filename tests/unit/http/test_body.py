@@ -43,6 +43,17 @@ def test_text_that_postgresql_cannot_store_is_a_validation_failure_with_its_plac
     assert details[0].location == location
 
 
+@pytest.mark.parametrize("form", ["[{}]", '{{"a": {}}}', "[1, {}, 2]"])
+def test_nesting_is_bounded_at_64_levels_whatever_the_stack_allows(form: str) -> None:
+    deepest = "1"
+    for _ in range(64):
+        deepest = form.format(deepest)
+    parse(deepest.encode())
+    parse(("[" + ",".join(["[]"] * 1_000) + "]").encode())
+    with pytest.raises(MalformedJson, match="64 levels"):
+        parse(f"[{deepest}]".encode())
+
+
 def test_hostile_nesting_is_an_error_and_never_a_crash() -> None:
     for depth in (500, 900, 950, 990, 1_000, 5_000):
         body = b'{"a":' * depth + b"1" + b"}" * depth

@@ -1,0 +1,175 @@
+"""Clients that keep to no rule: each gets a clear refusal or its end, and nobody else notices."""
+
+import asyncio
+import itertools
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+
+import pytest
+
+from inventory_api.server.gunicorn import KEEP_ALIVE_SECONDS
+from inventory_api.server.protocol import HttpProtocol
+from tests.support.process import Server
+from tests.support.service import ADMIN_KEY
+from tests.support.waiting import let_pass, wait_until
+
+from . import claims
+from .drill import Drill
+from .hostile import Heard, Parts, deaf, drip, flood, say_all
+from .memory import MIB, peak, reset_peak, resident
+from .report import milliseconds
+
+RATE = 50
+WARMING_SECONDS = 2
+# Each of what is said comes so often, so many of them at once: fewer than are let in.
+TIMES = 4
+AT_ONCE = 8
+MOST_GROWTH = 48 * MIB
+DEEP = 100_000
+# Clients of each kind that is slow.
+SLOW = 100
+# Few, since what they ask for costs the service a few milliseconds each time.
+DEAF = 5
+# What the bounds of the server may be late by: timers, and the kernel's, which looks when it asks again.
+LATE_SECONDS = 3.0
+
+KNOWN = f"Host: x\r\nAuthorization: Bearer {ADMIN_KEY}\r\nContent-Type: application/json\r\n".encode()
+PUT = b"PUT /inventory/X-1 HTTP/1.1\r\n" + KNOWN
+CHUNKED = PUT + b"Transfer-Encoding: chunked\r\n\r\n"
+NOWHERE = b"GET /nowhere HTTP/1.1\r\nHost: x\r\n\r\n"
+
+LARGE_ANSWER = b"GET /openapi.json HTTP/1.1\r\nHost: x\r\n\r\n"
+
+
+def _put(body: bytes) -> list[bytes]:
+    return [PUT + b"Connection: close\r\nContent-Length: %d\r\n\r\n" % len(body) + body]
+
+
+def _sayings() -> dict[str, tuple[Parts, set[str]]]:
+    """By name, what is said, and the answers that are right."""
+    malformed, bad, large = {"400 MALFORMED_JSON"}, {"400 BAD_REQUEST"}, {"413 PAYLOAD_TOO_LARGE"}
+    # A client that goes on sending may be reset when it was told.
+    headers = {"431 HEADERS_TOO_LARGE", "431 HEADERS_TOO_LARGE, reset", "reset"}
+    ten_mb = b"Connection: close\r\nContent-Length: 10485760\r\n\r\n"
+    ten_mb_of_chunks = itertools.chain(
+        [CHUNKED], [b"10000\r\n" + b" " * 65_536 + b"\r\n"] * 160, [b"0\r\n\r\n"], _put(b"")
+    )
+    ahead = b"GET /nowhere HTTP/1.1\r\n\r\n" * 5_000
+    return {
+        "64 MiB of a header": (flood(b"GET / HTTP/1.1\r\nX: ", 64), headers),
+        "64 MiB of a path": (flood(b"GET /", 64), headers),
+        "64 MiB of a trailer": (flood(CHUNKED + b"2\r\n{}\r\n0\r\nX: ", 64), headers),
+        "trailers": (itertools.chain([CHUNKED + b"2\r\n{}\r\n0\r\n"], [b"A: b\r\n" * 10_000] * 1_000), headers),
+        "10 MB": (flood(PUT + ten_mb, 10), large | {"413 PAYLOAD_TOO_LARGE, reset"}),
+        "10 MB of chunks": (ten_mb_of_chunks, {"413 PAYLOAD_TOO_LARGE, 400 MALFORMED_JSON"}),
+        "deep nesting": (_put(b"[" * DEEP + b"]" * DEEP), malformed),
+        "nesting without end": (_put(b'{"a":' * DEEP), malformed),
+        "a huge int": (_put(b'{"quantity":' + b"9" * 500_000 + b"}"), malformed),
+        "a member twice": (_put(b'{"name":"a","name":"b"}'), malformed),
+        "a raw NUL": (_put(b'{"name":"\0"}'), malformed),
+        "an escaped NUL": (_put(b'{"name":"\\u0000"}'), {"422 VALIDATION_FAILURE"}),
+        "garbage": ([b"\0\1\2garbage\r\n\r\n"], bad),
+        "TLS": ([b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03"], bad),
+        "HTTP/0.9": ([b"GET /nowhere\r\n\r\n"], {"404 NOT_FOUND"}),
+        "HTTP/2": ([b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"], bad),
+        "garbage behind a request": ([NOWHERE + b"\x16\x03\x01garbage\r\n\r\n"], {"404 NOT_FOUND"}),
+        "5,000 requests ahead": ([ahead], {f"{HttpProtocol.max_pipelined + 1} x 404 NOT_FOUND"}),
+        "CL.TE": ([PUT + b"Content-Length: 4\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n" + NOWHERE], bad),
+        "TE.CL": ([PUT + b"Transfer-Encoding: chunked\r\nContent-Length: 4\r\n\r\n0\r\n\r\n" + NOWHERE], bad),
+        "two lengths": ([PUT + b"Content-Length: 2\r\nContent-Length: 3\r\n\r\n{}"], bad),
+        "a length with a sign": ([PUT + b"Content-Length: +2\r\n\r\n{}"], bad),
+        "TE twice": ([PUT + b"Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n"], bad),
+        "TE with a space": ([PUT + b"Transfer-Encoding : chunked\r\n\r\n0\r\n\r\n" + NOWHERE], bad),
+        "TE not last": ([PUT + b"Transfer-Encoding: chunked, gzip\r\n\r\n0\r\n\r\n"], bad),
+        "no chunk size": ([CHUNKED + b"0x2\r\n{}\r\n0\r\n\r\n"], bad),
+        "a chunk size over 64 bits": ([CHUNKED + b"fffffffffffffffff\r\n{}"], bad),
+        "a chunk longer than it says": ([CHUNKED + b"2\r\n{}" + NOWHERE], bad),
+        "bare line feeds": ([b"GET /nowhere HTTP/1.1\nHost: x\n\n"], bad),
+        "a folded header": ([PUT + b"X: a\r\n b\r\n\r\n"], bad),
+        "NUL in a header": ([b"GET /nowhere HTTP/1.1\r\nX: a\0b\r\n\r\n"], bad),
+    }  # fmt: skip
+
+
+def test_hostile_requests(drill: Drill) -> None:
+    """Requests that are too large, no HTTP, no JSON, or two in one"""
+    with _nobody_else_notices(drill) as server:
+        said = [(name, *saying) for _ in range(TIMES) for name, saying in _sayings().items()]
+        heard = asyncio.run(say_all(server.port, [parts for _, parts, _ in said], AT_ONCE))
+        for name, (_, right) in _sayings().items():
+            told = [one for one, (found, _, _) in zip(heard, said, strict=True) if found == name]
+            labels, slowest = {one.label for one in told}, max(one.seconds for one in told)
+            drill.report.claim(name, labels <= right, f"{' | '.join(sorted(labels))} in {milliseconds(slowest)}")
+
+
+def test_slow_clients(drill: Drill) -> None:
+    """Clients that send slowly, or nothing, or read no answers"""
+    header, unread = HttpProtocol.header_seconds, HttpProtocol.unread_seconds
+    # They begin all at once: some are too many, and a connection that was refused is kept as an idle one is.
+    late, body = {"408 REQUEST_TIMEOUT"}, {"408 REQUEST_TIMEOUT", "408 REQUEST_TIMEOUT, reset", "503 OVERLOADED"}
+    groups: list[tuple[str, Callable[[], Parts], set[str], float]] = [
+        ("headers that drip", lambda: drip(b"GET / HTTP/1.1\r\nX: "), late, header),
+        ("bodies that drip", lambda: drip(PUT + b"Content-Length: 1000\r\n\r\n"), body, header),
+        ("chunks that drip", lambda: drip(CHUNKED + b"fff\r\n"), body, header),
+        *[("sockets that say nothing", list, {""}, header)] * 5,
+    ]
+    with _nobody_else_notices(drill) as server, deaf(server.port, LARGE_ANSWER * 100, DEAF) as ports:
+        wait_until(lambda: len(_connections(server, ports)) == len(ports))
+        begun = time.monotonic()
+        heard = asyncio.run(say_all(server.port, [said() for _, said, _, _ in groups for _ in range(SLOW)]))
+        for number, (name, _, labels, bound) in enumerate(groups):
+            _claim_ended(drill, name, heard[number * SLOW : (number + 1) * SLOW], labels, bound)
+        there = len(_connections(server, ports))
+        wait_until(lambda: not _connections(server, ports), unread * 3)
+        took = time.monotonic() - begun
+        drill.report.claim("clients that read nothing hold their connections meanwhile", there == len(ports), there)
+        drill.report.measure(f"and lose them after {unread:g} s", took <= unread + LATE_SECONDS, milliseconds(took))
+
+
+@pytest.mark.thorough
+def test_kept_connections_that_stay_idle(drill: Drill) -> None:
+    """Connections that were used once, and never again"""
+    with _nobody_else_notices(drill) as server:
+        heard = asyncio.run(say_all(server.port, [[NOWHERE]] * 500))
+        _claim_ended(drill, "idle connections", heard, {"404 NOT_FOUND"}, KEEP_ALIVE_SECONDS)
+
+
+@contextmanager
+def _nobody_else_notices(drill: Drill) -> Iterator[Server]:
+    """A light load beside what is done meanwhile; a warm server, whose memory stays flat."""
+    server = drill.serve()
+    workers = server.children()
+    load, prober, report = drill.mixed_load(server, rate=RATE), drill.probe(server), drill.report
+    drill.timeline.mark("calm")
+    let_pass(WARMING_SECONDS)
+    reset_peak(workers)
+    before = resident(workers)
+    drill.timeline.mark("hostile", disturbed=True)
+    yield server
+    drill.timeline.mark("afterwards")
+    let_pass(WARMING_SECONDS)
+    grown = peak(workers) - before
+    phases = drill.timeline.phases(load.stop())
+    report.load(phases)
+    for name, outcomes in phases.items():
+        claims.no_failures(drill, name, outcomes)
+    report.claim(f"memory grows by less than {MOST_GROWTH // MIB} MiB", grown < MOST_GROWTH, f"{grown / MIB:.1f} MiB")
+    unready = prober.outcomes().of("ready").failed
+    report.claim("readiness never fails", not unready, dict(unready.labels()) or "")
+    claims.liveness_holds(drill, prober)
+    claims.no_worker_was_replaced(drill, server, workers)
+    claims.log_has_no_errors(drill, server)
+    report.verdict()
+
+
+def _claim_ended(drill: Drill, name: str, heard: Sequence[Heard], labels: set[str], bound: float) -> None:
+    told, slowest = Counter(one.label for one in heard), max(one.seconds for one in heard)
+    drill.report.claim(f"{len(heard)} {name}", told.keys() <= labels, dict(told))
+    drill.report.measure(f"closed after {bound:g} s", slowest <= bound + LATE_SECONDS, milliseconds(slowest))
+
+
+def _connections(server: Server, ports: set[int]) -> list[object]:
+    """Those that server workers hold with clients on these ports."""
+    found = (connection for worker in server.children() for connection in worker.net_connections("tcp"))
+    return [connection for connection in found if ports.intersection(connection.raddr)]
