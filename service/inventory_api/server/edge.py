@@ -138,8 +138,10 @@ class Edge:
             duration = self._metrics.request_duration.labels(
                 http_request_method=key[0], http_route=NO_ROUTE, http_response_status_code=str(error.status)
             )
-            exceptions = self._metrics.exceptions.labels(http_route=NO_ROUTE, error_type=error.type)
-            self._counters[key] = duration, exceptions if error.status >= SERVER_ERROR else None
+            exceptions = None
+            if error.status >= SERVER_ERROR:
+                exceptions = self._metrics.exceptions.labels(http_route=NO_ROUTE, error_type=error.type)
+            self._counters[key] = duration, exceptions
         duration, exceptions = self._counters[key]
         duration.observe(seconds)
         if exceptions is not None:

@@ -138,7 +138,8 @@ class HttpProtocol(HttpToolsProtocol):
                 admission.leave()
             raise
         self.scope[BODY_ARRIVED] = self.cycle.message_event.is_set  # type: ignore[literal-required]
-        self.scope[ANSWER_WAITS] = self._is_answer_waiting  # type: ignore[literal-required]
+        # Of `flow` and not of this: a cycle would keep closed connections until there is a full collection.
+        self.scope[ANSWER_WAITS] = partial(getattr, self.flow, "write_paused")  # type: ignore[literal-required]
 
     def on_chunk_header(self) -> None:
         """Trailers follow the last one. They are no headers of the request."""
@@ -213,9 +214,6 @@ class HttpProtocol(HttpToolsProtocol):
 
     def _is_idle(self) -> bool:
         return not self._in_headers and not self._is_answering()
-
-    def _is_answer_waiting(self) -> bool:
-        return self.flow.write_paused
 
     def _is_answering(self) -> bool:
         cycle: Any = self.cycle  # None before the first request, whatever its annotation says

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import gc
 import json
 import logging
 import socket
@@ -303,6 +304,27 @@ async def test_a_flood_of_refusals_is_few_lines(server: Overloadable, caplog: py
 
     await eventually(told)
     assert sum("refused: " in message for message in caplog.messages) <= 2 * LINES_PER_SECOND
+
+
+async def test_a_connection_that_is_closed_is_freed_at_once(server: Overloadable) -> None:
+    """Also without garbage collection: it looks through what has lived for long only seldom."""
+    server.opened.set()
+    gc.collect()
+    gc.disable()
+    try:
+        for _ in range(5):
+            client = await server.client()
+            client.send("/x", more="Connection: close\r\n")
+            await client.answer()
+            assert await client.is_closed()
+            await client.close()
+
+        async def all_are_freed() -> bool:
+            return not any(isinstance(found, HttpProtocol) for found in gc.get_objects())
+
+        await eventually(all_are_freed, 5)
+    finally:
+        gc.enable()
 
 
 async def test_refusals_leave_the_loop_to_those_who_are_served() -> None:
