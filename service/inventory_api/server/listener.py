@@ -14,6 +14,8 @@ logger = logging.getLogger(__name__)
 
 # In one turn: more would give a burst to one server worker, when its siblings are idle.
 ACCEPTED_AT_ONCE = 8
+# As many as can wait, and more: at the end all are taken, but a flood of new ones must not keep it from ending.
+ACCEPTED_AT_THE_END = 4096
 # The pause when the process has no file descriptor left, as asyncio has it.
 PAUSE_SECONDS = 1.0
 OUT_OF_RESOURCES = {errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM}
@@ -33,15 +35,20 @@ class Listener:
         self._loop.add_reader(sock, self._accept)
 
     def close(self) -> None:
-        """Accept no more. What was accepted goes on."""
+        """Accept no more. What was accepted goes on, and what waits for it is accepted: it would be reset."""
+        if self._sock.fileno() == -1:
+            return
+        self._loop.remove_reader(self._sock)
+        self._accept_up_to(ACCEPTED_AT_THE_END)
+        self._sock.close()
         if self._pause is not None:
             self._pause.cancel()
-        if self._sock.fileno() != -1:
-            self._loop.remove_reader(self._sock)
-            self._sock.close()
 
     def _accept(self) -> None:
-        for _ in range(ACCEPTED_AT_ONCE):
+        self._accept_up_to(ACCEPTED_AT_ONCE)
+
+    def _accept_up_to(self, most: int) -> None:
+        for _ in range(most):
             try:
                 connection, _address = self._sock.accept()
             except (BlockingIOError, InterruptedError, ConnectionAbortedError):

@@ -96,6 +96,22 @@ def test_without_file_descriptors_it_pauses_says_so_and_goes_on(
     uvloop.run(accept())
 
 
+def test_what_waits_when_it_closes_is_accepted(clients: list[socket.socket]) -> None:
+    """The kernel would reset it, and the request that its client has sent meanwhile."""
+    turns: list[int] = []
+
+    async def all_accepted() -> bool:
+        return len(turns) == CONNECTIONS
+
+    async def accept() -> None:
+        sock = _listening()
+        _connect(sock, clients)
+        Listener(sock, lambda: Counter(turns, [0])).close()
+        await eventually(all_accepted)
+
+    uvloop.run(accept())
+
+
 def test_a_closed_one_accepts_no_more() -> None:
     async def refused() -> None:
         sock = _listening()
