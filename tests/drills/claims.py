@@ -1,9 +1,12 @@
 """What drills claim again and again."""
 
 import time
+from collections import Counter
 
 import psutil
+from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
+from tests.support.otlp import Collector, attributes
 from tests.support.process import Server
 from tests.support.waiting import wait_until
 
@@ -86,12 +89,21 @@ def answered_changes_are_there(drill: Drill, load: Load) -> None:
     rows = drill.world.fetch(query, load.prefix)
     audited = {row[0]: row[1] for row in rows}
     changes = load.outcomes().where(lambda outcome: outcome.kind in {"PATCH", "PUT"})
-    ids = {f"{load.prefix}{outcome.number:09d}": outcome for outcome in changes}
+    ids = {load.request_id(outcome): outcome for outcome in changes}
     lost = [found for found, outcome in ids.items() if 200 <= outcome.status < 300 and audited.get(found) != 1]
     drill.report.claim("every change that was answered is in the audit, once", not lost, f"{len(audited)} changes")
     failed = Outcomes(ids[found] for found in audited if found in ids and ids[found].failed)
     seen = dict(failed.labels()) or ""
     drill.report.claim("none that failed has been made, but for a 504", {o.status for o in failed} <= {504}, seen)
+
+
+def every_answer_has_its_span(drill: Drill, load: Load, collector: Collector) -> None:
+    """One server span at the collector, under the request's own id."""
+    served = [span for span in collector.spans() if span.kind == Span.SPAN_KIND_SERVER]
+    spans = Counter(attributes(span).get("app.request_id") for span in served)
+    ids = [load.request_id(outcome) for outcome in load.outcomes() if outcome.status]
+    drill.report.claim("no span is lost", bool(ids) and all(map(spans.get, ids)), sum(not spans[id_] for id_ in ids))
+    drill.report.claim("none is sent twice", all(spans[id_] <= 1 for id_ in ids), f"{len(served)} server spans")
 
 
 def log_has_no_errors(drill: Drill, server: Server) -> None:

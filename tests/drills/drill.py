@@ -41,9 +41,9 @@ class Drill:
             httpx.put(f"{server.api}/inventory/{sku}", json=ITEM, headers=AUTHORIZATION).raise_for_status()
         return skus
 
-    def load(self, server: Server, requests: Sequence[Request], *, rate: float, **options: Any) -> Load:
-        """Send so many a second from now on; see `loading`."""
-        return self._stack.enter_context(loading(self.world.directory, server.port, requests, rate=rate, **options))
+    def load(self, server: Server, requests: Sequence[Request], **options: Any) -> Load:
+        """Send from now on; see `loading`."""
+        return self._stack.enter_context(loading(self.world.directory, server.port, requests, **options))
 
     def mixed_load(self, server: Server, *, rate: float) -> Load:
         """Reads, patches and new items, on items that this makes."""

@@ -261,13 +261,13 @@ def _cycle(kinds: list[Kind]) -> list[Kind]:
     return cycle
 
 
-async def main() -> None:
+async def main(generator: type[Generator]) -> None:
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
     plan = json.loads(sys.argv[1])
     os.nice(plan["nice"])
-    await Generator(plan).run()
+    await generator(plan).run()
 
 
 if __name__ == "__main__":
-    uvloop.run(main())
+    uvloop.run(main(Generator))

@@ -12,7 +12,7 @@ from pathlib import Path
 from tests.support.service import ADMIN_KEY, ITEM
 from tests.support.waiting import wait_until
 
-from .outcomes import Outcomes, parse
+from .outcomes import Outcome, Outcomes, parse
 
 REPOSITORY = Path(__file__).parents[2]
 LONGEST_SECONDS = 240
@@ -57,6 +57,9 @@ class Load:
         assert self._process.poll() in {None, 0}, "the generator has failed"
         return Outcomes(parse(self._lines()))
 
+    def request_id(self, outcome: Outcome) -> str:
+        return f"{self.prefix}{outcome.number:09d}"
+
     def wait_for(self, count: int) -> None:
         """Until so many more requests than now have ended."""
         wanted = len(self._lines()) + count
@@ -89,14 +92,15 @@ def loading(
     port: int,
     requests: Sequence[Request],
     *,
-    rate: float,
+    rate: float = 0,
+    clients: int = 0,
     connections: int = 2000,
     patience: float = PATIENCE_SECONDS,
     keep: bool = True,
     reads_state: bool = False,
     nice: int = 0,
 ) -> Iterator[Load]:
-    """Send until left.
+    """Send until left: so many a second, or by so many clients that ask again as soon as they are answered.
 
     `keep`: on kept connections; `reads_state`: read also what answers of 200 say; `nice`: by how much the generator
     yields to others on its core.
@@ -108,6 +112,7 @@ def loading(
         "host": "127.0.0.1",
         "port": port,
         "rate": rate,
+        "clients": clients,
         "connections": connections,
         "patience": patience,
         "longest": LONGEST_SECONDS,
@@ -119,8 +124,9 @@ def loading(
         "kinds": [asdict(request) for request in requests],
     }
     # A session of its own: Ctrl-C ends it in order, by the end of its stdin.
+    module = "tests.drills.clients" if clients else "tests.drills.generator"
     process = subprocess.Popen(
-        [sys.executable, "-m", "tests.drills.generator", json.dumps(plan)],
+        [sys.executable, "-m", module, json.dumps(plan)],
         stdin=subprocess.PIPE,
         cwd=REPOSITORY,
         start_new_session=True,
