@@ -26,7 +26,7 @@ logger = logging.getLogger("inventory_api.access")
 
 # Of each period, this much is for answers to what was shed; the rest is for those who are served.
 PERIOD_SECONDS = 0.01
-SLICE_SECONDS = 0.0005
+SLICE_SECONDS = 0.0004
 # No request id has braces.
 PLACE = b"{request_id}"
 CLOSE = "connection: close\r\n"
