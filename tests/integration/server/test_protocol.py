@@ -69,6 +69,8 @@ async def port(state: ServerState) -> AsyncIterator[int]:
     server.close()
     for connection in list(state.connections):
         connection.transport.abort()
+    for task in state.tasks:
+        task.cancel()
     await asyncio.gather(*state.tasks, return_exceptions=True)
 
 
