@@ -23,7 +23,8 @@ it starts the service, a load and a prober, marks its phases, injects a fault, a
 - `load.py` (`generator.py`): requests by schedule, whether or not answers come (`clients.py`: each as soon as the last
   was answered; `stuck.py`: some that come to no end); `outcomes.py`: what became of them.
 - `faults.py`, `tests/support/proxy.py`: what is done to processes and to the network; each heals by itself.
-- `claims.py`: claims that many drills make (`draining.py`: those of a drain); `report.py`: tables and the verdict; `memory.py`: peaks.
+- `claims.py`: claims that many drills make (`draining.py`: those of a drain); `report.py`: tables and the verdict;
+  `memory.py`: peaks.
 
 Claims count outcomes. A time is claimed (`report.measure`) only where it is the contract, and in CI, where the machine
 may have other things to do, it is told; others are printed. Everything is on loopback, bounded in count and time, and
