@@ -69,6 +69,10 @@ class Asked:
         sent = outcomes.where(lambda outcome: outcome.problem != REFUSED or outcome.ended < over)
         failed = sent.where(lambda outcome: not 200 <= outcome.status < 300).labels()
         report.claim("no request fails", bool(sent) and not failed, dict(failed) or len(sent))
+        told = outcomes.where(lambda outcome: outcome.closing)
+        report.claim("every client is told by `Connection: close`", len(told) >= CLIENTS, len(told))
+        in_time = len(told.where(lambda outcome: outcome.ended < over))
+        report.claim("and not only when the delay is over", in_time > 0, in_time)
         answered_changes_are_there(self.drill, self.load)
         if collector is not None:
             every_answer_has_its_span(self.drill, self.load, collector)

@@ -125,11 +125,17 @@ class Connection(asyncio.Protocol):
         kind, shape, state = "", True, ""
         if status >= 400 or self._generator.reads_state:
             kind, shape, state = self._read(f"{self._generator.prefix}{pending.number:09d}", status)
-        closing = self._closing or not self._parser.should_keep_alive()
-        if closing:
+        if self._closing or not self._parser.should_keep_alive():
             self._transport.close()
         self._generator.ended(
-            self, pending, status=status, error=kind, shape=shape, retry=self._retry_after, state=state, closing=closing
+            self,
+            pending,
+            status=status,
+            error=kind,
+            shape=shape,
+            retry=self._retry_after,
+            state=state,
+            closing=self._closing,
         )
         self._reset()
 
@@ -201,9 +207,9 @@ class Generator:
     ) -> None:
         now = time.monotonic()
         begun = pending.begun or now
-        row = [pending.number, pending.kind.name, pending.due, begun, now, status, problem, error, shape, retry, state]
-        self._output.write(json.dumps(row) + "\n")
-        if not problem and not closing:
+        row = (pending.number, pending.kind.name, pending.due, begun, now, status, problem, error, shape, retry, state)
+        self._output.write(json.dumps([*row, closing]) + "\n")
+        if not problem and not connection.is_closed():
             self._free.append(connection)
 
     def closed(self, connection: Connection) -> None:

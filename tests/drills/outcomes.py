@@ -25,6 +25,7 @@ class Outcome(NamedTuple):
     one_shape: bool  # the error contract's shape under the request's own id
     retry_after: bool
     state: str  # what readiness says
+    closing: bool  # the answer says `Connection: close`
 
     @property
     def latency(self) -> float:
