@@ -41,6 +41,12 @@ class Supervisor(Arbiter):  # type: ignore[misc]  # has no types
         """
         self._outdated = set(self.WORKERS)
 
+    def handle_ttin(self) -> None:
+        """The number of server workers is a setting; so is the release, which gunicorn would replace on SIGUSR2."""
+        logger.warning("the signal is ignored: the number of server workers and the release are fixed at the start")
+
+    handle_ttou = handle_usr2 = handle_ttin
+
     def manage_workers(self) -> None:
         """Keep as many as are wanted. Those that leave do not count: their successors need not wait for their end."""
         serving = self._serving()

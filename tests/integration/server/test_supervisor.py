@@ -185,3 +185,20 @@ def _scrape(server: Server, name: str) -> float | None:
     with contextlib.suppress(httpx.TimeoutException):
         return server.metric(name, timeout=1)
     return None
+
+
+@pytest.mark.parametrize("number", [signal.SIGTTIN, signal.SIGTTOU, signal.SIGUSR2], ids=lambda number: number.name)
+def test_signals_that_would_change_what_runs_are_ignored_and_said(
+    settings: dict[str, Any], tmp_path: Path, number: signal.Signals
+) -> None:
+    """gunicorn would start or stop a server worker, or execute itself anew, which here fails with a bare traceback."""
+    with serving(tmp_path, workers=2, **settings) as server:
+        wait_until(lambda: _is_up(server, 2))
+        before = server.children()
+        server.signal(number)
+        wait_until(lambda: any("the signal is ignored" in line["message"] for line in server.log_lines()))
+        server.signal(signal.SIGTERM)
+        assert server.wait() == 0
+        assert server.stderr == ""
+    starts = [line for line in server.log_lines() if line["message"].startswith("Booting worker")]
+    assert len(starts) == len(before) == 2
