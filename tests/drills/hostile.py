@@ -106,6 +106,12 @@ async def say_all(port: int, sayings: Sequence[Parts], at_once: int = 1000) -> l
     return list(await asyncio.gather(*map(say_one, sayings)))
 
 
+async def after(seconds: float, head: bytes) -> AsyncIterator[bytes]:
+    """Once, and not at once."""
+    await asyncio.sleep(seconds)
+    yield head
+
+
 async def drip(head: bytes) -> AsyncIterator[bytes]:
     """The beginning, then a byte now and then, for ever."""
     yield head

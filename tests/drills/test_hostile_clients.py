@@ -17,7 +17,7 @@ from tests.support.waiting import let_pass, wait_until
 
 from . import claims
 from .drill import Drill
-from .hostile import Heard, Parts, deaf, drip, flood, say_all
+from .hostile import Heard, Parts, after, deaf, drip, flood, say_all
 from .memory import MIB, peak, reset_peak, resident
 from .report import milliseconds
 
@@ -26,6 +26,8 @@ WARMING_SECONDS = 2
 # Each of what is said comes so often, so many of them at once: fewer than are let in.
 TIMES = 4
 AT_ONCE = 8
+IDLE = 500
+ARRIVAL_SECONDS = 5
 MOST_GROWTH = 48 * MIB
 DEEP = 100_000
 # Clients of each kind that is slow.
@@ -131,8 +133,10 @@ def test_slow_clients(drill: Drill) -> None:
 def test_kept_connections_that_stay_idle(drill: Drill) -> None:
     """Connections that were used once, and never again"""
     with _nobody_else_notices(drill) as server:
-        heard = asyncio.run(say_all(server.port, [[NOWHERE]] * 500))
-        _claim_ended(drill, "idle connections", heard, {"404 NOT_FOUND"}, KEEP_ALIVE_SECONDS)
+        # Not in one burst, of which most would be refused.
+        sayings = [after(number * ARRIVAL_SECONDS / IDLE, NOWHERE) for number in range(IDLE)]
+        heard = asyncio.run(say_all(server.port, sayings))
+        _claim_ended(drill, "idle connections", heard, {"404 NOT_FOUND"}, KEEP_ALIVE_SECONDS + ARRIVAL_SECONDS)
 
 
 @contextmanager
