@@ -28,8 +28,8 @@ MARGIN_SECONDS = 1.5
 
 def no_failures(drill: Drill, phase: str, outcomes: Outcomes) -> None:
     """Where the machine may have other things to do, it may also have no room for a request."""
-    refused = outcomes.where(lambda outcome: outcome.error == "OVERLOADED")
-    failed = outcomes.failed.where(lambda outcome: outcome.error != "OVERLOADED")
+    refused = outcomes.where(lambda outcome: outcome.no_room)
+    failed = outcomes.failed.where(lambda outcome: not outcome.no_room)
     drill.report.claim(f"{phase}: every request is answered", bool(outcomes) and not failed)
     drill.report.measure(f"{phase}: there is room for all of them", not refused, len(refused))
 

@@ -122,9 +122,9 @@ class Connection(asyncio.Protocol):
             self._transport.abort()
             return
         status = self._parser.get_status_code()
-        kind, shape, state = "", True, ""
+        kind, message, shape, state = "", "", True, ""
         if status >= 400 or self._generator.reads_state:
-            kind, shape, state = self._read(f"{self._generator.prefix}{pending.number:09d}", status)
+            kind, message, shape, state = self._read(f"{self._generator.prefix}{pending.number:09d}", status)
         if self._closing or not self._parser.should_keep_alive():
             self._transport.close()
         self._generator.ended(
@@ -132,6 +132,7 @@ class Connection(asyncio.Protocol):
             pending,
             status=status,
             error=kind,
+            message=message,
             shape=shape,
             retry=self._retry_after,
             state=state,
@@ -139,15 +140,15 @@ class Connection(asyncio.Protocol):
         )
         self._reset()
 
-    def _read(self, request_id: str, status: int) -> tuple[str, bool, str]:
-        """The error's type, whether all is in the one shape under this request's id, and the state beside it."""
+    def _read(self, request_id: str, status: int) -> tuple[str, str, bool, str]:
+        """The error's type and message; whether all is in the one shape, under its own id; the state beside it."""
         with suppress(ValueError, AttributeError, TypeError):
             body = json.loads(self._body)
             error = body.get("error") or {}
             known = self._request_id == request_id
             shape = known and (status < 400 or (set(error) == ERROR and error["request_id"] == request_id))
-            return str(error.get("type", "")), shape, str(body.get("status", ""))
-        return "", False, ""
+            return str(error.get("type", "")), str(error.get("message", "")), shape, str(body.get("status", ""))
+        return "", "", False, ""
 
     def _reset(self) -> None:
         self._body = b""
@@ -200,6 +201,7 @@ class Generator:
         status: int = 0,
         problem: str = "",
         error: str = "",
+        message: str = "",
         shape: bool = True,
         retry: bool = False,
         state: str = "",
@@ -207,8 +209,8 @@ class Generator:
     ) -> None:
         now = time.monotonic()
         begun = pending.begun or now
-        row = (pending.number, pending.kind.name, pending.due, begun, now, status, problem, error, shape, retry, state)
-        self._output.write(json.dumps([*row, closing]) + "\n")
+        row = (pending.number, pending.kind.name, pending.due, begun, now, status, problem, error, message, shape)
+        self._output.write(json.dumps([*row, retry, state, closing]) + "\n")
         if not problem and not connection.is_closed():
             self._free.append(connection)
 

@@ -112,8 +112,9 @@ async def after(seconds: float, head: bytes) -> AsyncIterator[bytes]:
     yield head
 
 
-async def drip(head: bytes) -> AsyncIterator[bytes]:
-    """The beginning, then a byte now and then, for ever."""
+async def drip(head: bytes, seconds: float = 0) -> AsyncIterator[bytes]:
+    """The beginning after so many seconds, then a byte now and then, for ever."""
+    await asyncio.sleep(seconds)
     yield head
     while True:
         await asyncio.sleep(DRIP_SECONDS)

@@ -8,6 +8,8 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
+from inventory_api.database.pool import NO_PLACE
+
 NOT_SENT = "not sent"
 
 
@@ -22,6 +24,7 @@ class Outcome(NamedTuple):
     status: int  # 0 where there was no answer, and then `problem` says why
     problem: str
     error: str  # the `type` of the error's body
+    message: str  # and its `message`
     one_shape: bool  # the error contract's shape under the request's own id
     retry_after: bool
     state: str  # what readiness says
@@ -34,6 +37,11 @@ class Outcome(NamedTuple):
     @property
     def failed(self) -> bool:
         return bool(self.problem) or self.status >= 500
+
+    @property
+    def no_room(self) -> bool:
+        """Refused because others were served, and not for any fault."""
+        return self.error == "OVERLOADED" or self.message == NO_PLACE
 
     @property
     def label(self) -> str:

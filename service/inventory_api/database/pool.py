@@ -27,6 +27,7 @@ CONNECT_TIMEOUT = 2.0
 CLOSE_TIMEOUT = 3.0
 COMMAND_TIMEOUT = 3.0
 POOL = "main"
+NO_PLACE = "No database connection was free in time."
 SERVER_SETTINGS = {
     "application_name": "inventory-api",
     "statement_timeout": "3000",
@@ -133,7 +134,7 @@ class Database:
                     await self._places.acquire()
             except TimeoutError as error:
                 self.metrics.connection_timeouts.labels(pool=POOL).inc()
-                raise DependencyUnavailable("No database connection was free in time.") from error
+                raise DependencyUnavailable(NO_PLACE) from error
 
     async def _connected(self) -> asyncpg.pool.PoolConnectionProxy:
         """The place is this caller's: what the pool holds idle, or a new connection."""
