@@ -5,15 +5,13 @@ from collections.abc import Sequence
 from contextlib import ExitStack
 from typing import Any
 
-import httpx
 import psutil
 from prometheus_client.parser import text_string_to_metric_families
 
 from tests.support.process import Server, serving
 from tests.support.proxy import Proxy, proxying
-from tests.support.service import ITEM
 
-from .load import AUTHORIZATION, Load, Request, loading, mixed, probing
+from .load import Load, Request, loading, mixed, probing
 from .outcomes import Timeline
 from .report import Report
 from .world import World, make_directory, own_world
@@ -38,7 +36,7 @@ class Drill:
         """Items to read and to patch; tells their skus."""
         skus = [f"A-{number}" for number in range(count)]
         for sku in skus:
-            httpx.put(f"{server.api}/inventory/{sku}", json=ITEM, headers=AUTHORIZATION).raise_for_status()
+            server.put(sku).raise_for_status()
         return skus
 
     def load(self, server: Server, requests: Sequence[Request], **options: Any) -> Load:

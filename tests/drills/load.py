@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
-from tests.support.service import ADMIN_KEY, ITEM
+from tests.support.service import AUTHORIZATION, ITEM
 from tests.support.waiting import wait_until
 
 from .outcomes import Outcome, Outcomes, parse
@@ -18,7 +18,6 @@ REPOSITORY = Path(__file__).parents[2]
 LONGEST_SECONDS = 240
 PATIENCE_SECONDS = 15.0
 PROBES_PER_SECOND = 20
-AUTHORIZATION = {"Authorization": f"Bearer {ADMIN_KEY}"}
 
 _serial = itertools.count()
 

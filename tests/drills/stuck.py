@@ -7,7 +7,7 @@ from contextlib import ExitStack, contextmanager, suppress
 
 import httpx
 
-from .load import AUTHORIZATION
+from tests.support.service import AUTHORIZATION
 
 DRIP_SECONDS = 1.0
 SMALL_BUFFER = 4096

@@ -58,7 +58,7 @@ def _sayings() -> dict[str, tuple[Parts, set[str]]]:
     ten_mb_of_chunks = itertools.chain(
         [CHUNKED], [b"10000\r\n" + b" " * 65_536 + b"\r\n"] * 160, [b"0\r\n\r\n"], _put(b"")
     )
-    ahead = b"GET /nowhere HTTP/1.1\r\n\r\n" * 5_000
+    ahead = NOWHERE * 5_000
     return {
         "64 MiB of a header": (flood(b"GET / HTTP/1.1\r\nX: ", 64), headers),
         "64 MiB of a path": (flood(b"GET /", 64), headers),
@@ -90,7 +90,7 @@ def _sayings() -> dict[str, tuple[Parts, set[str]]]:
         "a chunk longer than it says": ([CHUNKED + b"2\r\n{}" + NOWHERE], bad),
         "bare line feeds": ([b"GET /nowhere HTTP/1.1\nHost: x\n\n"], bad),
         "a folded header": ([PUT + b"X: a\r\n b\r\n\r\n"], bad),
-        "NUL in a header": ([b"GET /nowhere HTTP/1.1\r\nX: a\0b\r\n\r\n"], bad),
+        "NUL in a header": ([b"GET /nowhere HTTP/1.1\r\nHost: x\r\nX: a\0b\r\n\r\n"], bad),
     }  # fmt: skip
 
 

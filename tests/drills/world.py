@@ -4,20 +4,19 @@ import asyncio
 import json
 import shutil
 import tempfile
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
-import asyncpg
 import psutil
 
 from inventory_api.database.migrate import migrate
 from inventory_api.dev.embedded import EmbeddedPostgres, EmbeddedRedis, socket_directory
 from inventory_api.dev.processes import Processes
+from tests.support.database import fetch
 from tests.support.service import ADMIN_KEY, write_keys
 
-T = TypeVar("T")
 DATABASE = "inventory"
 
 
@@ -48,7 +47,7 @@ class World:
 
     def fetch(self, sql: str, *arguments: object) -> list[Any]:
         """Rows of the drill's database."""
-        return asyncio.run(_on_connection(self.database_url, lambda connection: connection.fetch(sql, *arguments)))
+        return fetch(self.database_url, sql, *arguments)
 
     def _process(self, name: str) -> psutil.Process:
         recorded = json.loads(self._record.read_text())
@@ -66,8 +65,7 @@ def own_world() -> Iterator[World]:
     try:
         world.postgres.start()
         assert world.redis.start(), "the drills need a Redis: valkey-server or redis-server on PATH"
-        create = f"CREATE DATABASE {DATABASE}"
-        asyncio.run(_on_connection(world.postgres.url(), lambda connection: connection.execute(create)))
+        fetch(world.postgres.url(), f"CREATE DATABASE {DATABASE}")
         asyncio.run(migrate(lambda: world.database_url, wait_seconds=30))
         yield world
     finally:
@@ -79,11 +77,3 @@ def own_world() -> Iterator[World]:
 def make_directory(path: Path) -> Path:
     path.mkdir(mode=0o711)
     return path
-
-
-async def _on_connection(url: str, call: Callable[[asyncpg.Connection], Awaitable[T]]) -> T:
-    connection = await asyncpg.connect(url)
-    try:
-        return await call(connection)
-    finally:
-        await connection.close()

@@ -18,6 +18,7 @@ import httpx
 import psutil
 from prometheus_client.parser import text_string_to_metric_families as parse_text
 
+from tests.support.service import AUTHORIZATION, ITEM
 from tests.support.waiting import wait_until
 
 MODULE = (sys.executable, "-m", "inventory_api.cli")
@@ -112,11 +113,21 @@ class Server(Running):
         wanted = {key: str(value) for key, value in labels.items()}.items()
         return sum(sample.value for sample in samples if sample.name == name and wanted <= sample.labels.items())
 
+    def put(self, sku: str, **headers: str) -> httpx.Response:
+        return httpx.put(f"{self.api}/inventory/{sku}", json=ITEM, headers={**AUTHORIZATION, **headers})
+
     def is_ready(self) -> bool:
         return self._says("ready")
 
     def is_started(self) -> bool:
         return self._says("startup")
+
+    def status(self) -> str:
+        """What readiness says, ready or not."""
+        try:
+            return str(httpx.get(f"{self.management}/system/ready").json().get("status"))
+        except httpx.TransportError:
+            return "unreachable"
 
     def _says(self, probe: str) -> bool:
         assert self.process.poll() is None, self.stderr

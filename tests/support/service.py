@@ -18,6 +18,7 @@ from inventory_api.http.auth import SCOPES
 from tests.support.waiting import eventually
 
 ADMIN_KEY = "key-of-the-tests"
+AUTHORIZATION = {"Authorization": f"Bearer {ADMIN_KEY}"}
 ITEM: dict[str, Any] = {
     "name": "Bolt",
     "quantity": 10,
@@ -71,9 +72,8 @@ async def running(*, wait_ready: bool = True, **values: Any) -> AsyncIterator[Se
     app = create_app(settings)
     async with app.api.router.lifespan_context(app.api):
         transport = httpx.ASGITransport(app=app, raise_app_exceptions=False)
-        authorization = {"Authorization": f"Bearer {ADMIN_KEY}"}
         async with (
-            httpx.AsyncClient(transport=transport, base_url="http://api:8000", headers=authorization) as api,
+            httpx.AsyncClient(transport=transport, base_url="http://api:8000", headers=AUTHORIZATION) as api,
             httpx.AsyncClient(transport=transport, base_url="http://api:8000") as anonymous,
             httpx.AsyncClient(transport=transport, base_url="http://api:9000") as management,
         ):

@@ -2,11 +2,11 @@
 
 uvicorn with httptools takes headers and trailers of any size, and as many requests ahead as a client sends. It waits
 for ever for the end of headers, for the rest of a body that nobody reads any more, for a client that sends an empty
-line or that reads no answers. Here each of these has an end.
+line or that reads no answers. Here each of these has an end. Where an upgrade is asked for, which curl and Java do to
+come to HTTP/2, the body would be taken for the next request, and what follows be lost. Here nothing is upgraded.
 """
 
 import asyncio
-import logging
 import socket
 from functools import partial
 from typing import Any
@@ -17,10 +17,9 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResp
 from inventory_api.errors import BadRequest, HeadersTooLarge, Overloaded, RequestTimeout, ServiceError
 from inventory_api.http.body_limit import BODY_ERROR
 from inventory_api.http.overload import ADMISSION, ANSWER_WAITS, BODY_ARRIVED, Admission
+from inventory_api.server import message_head
 from inventory_api.server.alarm import Alarm
 from inventory_api.server.edge import Edge
-
-logger = logging.getLogger(__name__)
 
 Headers = list[tuple[bytes, bytes]]
 
@@ -31,7 +30,7 @@ class HttpProtocol(HttpToolsProtocol):
     edge = Edge()
     # The edge sheds requests of this port only.
     api_port: int | None = None
-    # Of the headers, and of the trailers of a chunked body.
+    # Of the headers; and of what is between the chunks of a body, and behind them.
     max_header_bytes = 32_768
     # Requests that wait for the answer of one before them.
     max_pipelined = 128
@@ -48,8 +47,9 @@ class HttpProtocol(HttpToolsProtocol):
         super().__init__(*args, **kwargs)
         self._running: RequestResponseCycle | None = None
         self._in_headers = False
-        self._in_trailers = False
-        self._message_number = 0
+        self._in_framing = False
+        self._without_upgrade = b""
+        self._progress = 0
         self._header_bytes = 0
         self._most_header_bytes = 0
         self._refused = False
@@ -85,18 +85,17 @@ class HttpProtocol(HttpToolsProtocol):
         if self._refused:
             return
         self._unset_keepalive_if_required()
-        message = self._message_number if self._in_headers or self._in_trailers else None
+        progress = self._progress if self._in_headers or self._in_framing else None
         self._most_header_bytes += len(data)
         try:
-            self.parser.feed_data(data)
-        except httptools.HttpParserError:
-            self._refuse(BadRequest())
-        except httptools.HttpParserUpgrade:
-            logger.debug("an upgrade was asked for, and is not supported")
+            self._feed(data)
+        except httptools.HttpParserError as error:
+            cause = error.__context__  # What a callback raised, if that is what ended it.
+            self._refuse(cause if isinstance(cause, ServiceError) else BadRequest())
         if not self._in_headers:
             self._most_header_bytes = 0
-        if (self._in_headers or self._in_trailers) and self._message_number == message:
-            # Nothing but headers, and still no end of them: the parser keeps them all.
+        if (self._in_headers or self._in_framing) and self._progress == progress:
+            # Nothing but headers, trailers or extensions of a chunk, and still no end of them.
             self._header_bytes += len(data)
             self._check_header_bytes()
         elif self._in_headers:
@@ -106,9 +105,22 @@ class HttpProtocol(HttpToolsProtocol):
             # Neither a request nor an answer: empty lines, or the rest of a body that was answered already.
             self._alarm.set(self.header_seconds, self.transport.close)
 
+    def _feed(self, data: bytes) -> None:
+        while data:
+            try:
+                self.parser.feed_data(data)
+            except httptools.HttpParserUpgrade as upgrade:
+                # The parser has stopped for good behind the headers.
+                data = self._without_upgrade + data[upgrade.args[0] :]
+                self._without_upgrade = b""
+                self.parser = httptools.HttpRequestParser(self)
+                self.parser.set_dangerous_leniencies(lenient_data_after_close=True)
+            else:
+                return
+
     def on_message_begin(self) -> None:
         super().on_message_begin()
-        self._message_number += 1
+        self._progress += 1
         self._message_began = self.loop.time()
         self._header_bytes = 0
         self._in_headers = True
@@ -123,6 +135,12 @@ class HttpProtocol(HttpToolsProtocol):
             raise BadRequest("Too many requests were sent ahead.")  # Raised, so that the parser goes no further.
         if self._refused:
             return
+        method, version = self.parser.get_method(), self.parser.get_http_version()
+        message_head.check(method, version, self.headers)
+        if self.parser.should_upgrade():
+            self._without_upgrade = message_head.without_upgrade(method, self.url, version, self.headers)
+            return
+        self._in_framing = True
         try:
             admission = self._admit()
         except Overloaded as error:
@@ -143,18 +161,23 @@ class HttpProtocol(HttpToolsProtocol):
 
     def on_chunk_header(self) -> None:
         """Trailers follow the last one. They are no headers of the request."""
-        self._in_trailers = True
         self._header_bytes = 0
         self.headers = []
 
+    def on_chunk_complete(self) -> None:
+        """The next one follows, which may have extensions."""
+        self._in_framing = True
+        self._header_bytes = 0
+
     def on_body(self, body: bytes) -> None:
-        self._in_trailers = False
+        self._in_framing = False
+        self._progress += 1
         if not self._refused and not self._shed:
             super().on_body(body)
 
     def on_message_complete(self) -> None:
-        self._in_trailers = False
-        if self._refused:
+        self._in_framing = False
+        if self._refused or self._without_upgrade:
             return
         if self._shed:
             self._shed = False
@@ -210,7 +233,7 @@ class HttpProtocol(HttpToolsProtocol):
 
     def _check_header_bytes(self) -> None:
         if self._header_bytes > self.max_header_bytes:
-            self._refuse(HeadersTooLarge(f"The headers may be at most {self.max_header_bytes} bytes."))
+            self._refuse(HeadersTooLarge(f"Headers, or trailers, may be at most {self.max_header_bytes} bytes."))
 
     def _is_idle(self) -> bool:
         return not self._in_headers and not self._is_answering()

@@ -14,7 +14,7 @@ import httpx
 import psutil
 import pytest
 from tests.support.process import MODULE, Running, Server, clean_environment, free_ports
-from tests.support.service import ADMIN_KEY
+from tests.support.service import ADMIN_KEY, AUTHORIZATION
 from tests.support.waiting import wait_until
 
 Start = Callable[..., Server]
@@ -130,8 +130,7 @@ def test_a_kill_loses_nothing_that_was_committed_and_the_next_start_ends_what_wa
 def test_ctrl_c_skips_the_drain_delay(start: Start, data: Path) -> None:
     """With a delay of an hour, the end comes all the same."""
     server = start("--api-key", ADMIN_KEY, INVENTORY_DRAIN_DELAY=3600)
-    headers = {"Authorization": f"Bearer {ADMIN_KEY}"}
-    assert httpx.get(f"{server.api}/inventory/BOLT-M8", headers=headers).status_code == 200
+    assert httpx.get(f"{server.api}/inventory/BOLT-M8", headers=AUTHORIZATION).status_code == 200
     server.signal(signal.SIGINT)
     assert server.wait() == 0
     assert _left(data) == []
@@ -167,7 +166,7 @@ def test_a_given_database_is_used_and_no_other_started(start: Start, empty_datab
 
 def test_keys_of_the_users_file_stay_valid_beside_the_commands(start: Start, keys_file: Path) -> None:
     server = start(INVENTORY_API_KEYS_FILE=keys_file)
-    for headers in (_key(server), {"Authorization": f"Bearer {ADMIN_KEY}"}):
+    for headers in (_key(server), AUTHORIZATION):
         assert httpx.get(f"{server.api}/inventory/BOLT-M8", headers=headers).status_code == 200
 
 

@@ -218,3 +218,55 @@ async def test_with_requests_ahead_too_the_one_that_is_answered_is_told_that_its
     await eventually(begun)
     writer.transport.abort()
     await eventually(ended, 10)
+
+
+@pytest.mark.parametrize(
+    "head",
+    [
+        b"GET / HTTP/1.1\r\n\r\n",
+        b"GET / HTTP/1.1\r\nHost: x\r\nHost: x\r\n\r\n",
+        b"GET / HTTP/2.0\r\nHost: x\r\n\r\n",
+        b"CONNECT x:443 HTTP/1.1\r\nHost: x:443\r\n\r\n",
+        b"POST /read HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: gzip, chunked\r\n\r\n",
+        b"POST /read HTTP/1.0\r\nTransfer-Encoding: chunked\r\n\r\n",
+    ],
+    ids=["no host", "two hosts", "HTTP/2.0", "a tunnel", "a coding", "a coding of HTTP/1.0"],
+)
+async def test_what_others_could_read_in_another_way_is_refused(port: int, head: bytes) -> None:
+    assert _refusal(await _exchange(port, head)) == (400, "BAD_REQUEST")
+
+
+async def test_a_client_of_http_1_0_needs_no_host(port: int) -> None:
+    assert (await _exchange(port, b"GET / HTTP/1.0\r\n\r\n")).startswith(b"HTTP/1.1 200")
+
+
+UPGRADE = b"Host: x\r\nConnection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABkAAQ\r\n"
+
+
+@pytest.mark.parametrize("framing", ["length", "chunked"])
+async def test_a_body_is_read_where_an_upgrade_is_asked_for(port: int, framing: str) -> None:
+    """As curl and Java do to come to HTTP/2. What is behind it is the next request, and nothing of it is one."""
+    body = b"GET /smuggled HTTP/1.1\r\nHost: x\r\n\r\n"
+    if framing == "length":
+        sent = b"Content-Length: %d\r\n\r\n" % len(body) + body
+    else:
+        sent = b"Transfer-Encoding: chunked\r\n\r\n%x\r\n" % len(body) + body + b"\r\n0\r\n\r\n"
+    last = b"GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
+    head = b"POST /read HTTP/1.1\r\n" + UPGRADE
+    for parts in ([head + sent + last], [head, sent, last], [bytes([byte]) for byte in head + sent + last]):
+        answer = await _exchange(port, *parts)
+        assert answer.count(b"HTTP/1.1 200") == answer.count(b"HTTP/1.1") == 2
+        assert str(len(body)).encode() in answer
+
+
+async def test_requests_ahead_that_ask_for_an_upgrade_are_answered_and_bounded(port: int) -> None:
+    upgrade = b"GET / HTTP/1.1\r\n" + UPGRADE + b"\r\n"
+    last = b"GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
+    assert (await _exchange(port, upgrade * 3 + last)).count(b"HTTP/1.1 200") == 4
+    answer = await _exchange(port, b"GET /slow HTTP/1.1\r\n" + UPGRADE + b"\r\n" + upgrade * 5_000)
+    assert answer.count(b"HTTP/1.1 200") == HttpProtocol.max_pipelined + 1
+
+
+async def test_many_small_chunks_are_no_extensions(port: int) -> None:
+    head = b"POST /read HTTP/1.1\r\nHost: x\r\nConnection: close\r\nTransfer-Encoding: chunked\r\n\r\n"
+    assert b"30000" in await _exchange(port, head, *[b"1\r\nx\r\n" * 100] * 300, b"0\r\n\r\n")

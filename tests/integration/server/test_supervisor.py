@@ -10,15 +10,8 @@ from typing import Any
 import httpx
 import pytest
 from tests.support.process import SERVE_MISBEHAVING, Server, serving
-from tests.support.service import ADMIN_KEY, ITEM
+from tests.support.service import AUTHORIZATION
 from tests.support.waiting import wait_until
-
-HEADERS = {"Authorization": f"Bearer {ADMIN_KEY}"}
-
-
-@pytest.fixture
-def settings(database_url: str, redis_url: str, keys_file: Path) -> dict[str, Any]:
-    return {"database_url": database_url, "redis_url": redis_url, "api_keys_file": keys_file}
 
 
 class Client(threading.Thread):
@@ -31,7 +24,7 @@ class Client(threading.Thread):
         self._request = request
 
     def run(self) -> None:
-        with httpx.Client(headers=HEADERS, timeout=30) as client:
+        with httpx.Client(headers=AUTHORIZATION, timeout=30) as client:
             while not self.stopped.is_set():
                 try:
                     self.outcomes.append(self._request(client).status_code)
@@ -65,7 +58,7 @@ def test_a_reload_under_load_fails_no_request_and_readiness_never_turns(
     with serving(tmp_path, workers=workers, drain_delay=2, **settings) as server:
         wait_until(lambda: _is_up(server, workers))
         before = {process.pid for process in server.server_workers()}
-        httpx.put(f"{server.api}/inventory/A-1", json=ITEM, headers=HEADERS).raise_for_status()
+        server.put("A-1").raise_for_status()
         with (
             asking(lambda client: client.get(f"{server.api}/inventory/A-1"), 4) as clients,
             asking(lambda client: client.get(f"{server.management}/system/ready"), 1) as probes,

@@ -11,10 +11,9 @@ import httpx
 import pytest
 from tests.support.otlp import collecting
 from tests.support.process import Server, serving
-from tests.support.service import ADMIN_KEY
+from tests.support.service import AUTHORIZATION
 from tests.support.waiting import wait_until
 
-HEADERS = {"Authorization": f"Bearer {ADMIN_KEY}"}
 METHODS = ("GET", "HEAD", "PUT", "DELETE", "PURGE", "MKCOL", "PROPFIND", "M-SEARCH", "REPORT", "LINK")
 
 
@@ -32,7 +31,7 @@ def test_series_stay_as_they_are_whatever_paths_and_methods_are_tried(server: Se
 
 
 def _fuzz(server: Server, numbers: range) -> None:
-    with httpx.Client(base_url=server.api, headers=HEADERS) as client:
+    with httpx.Client(base_url=server.api, headers=AUTHORIZATION) as client:
         for n in numbers:
             for method in METHODS:
                 client.request(method, f"/nowhere/{n}")
@@ -61,7 +60,7 @@ def _series(server: Server) -> set[str]:
 
 @pytest.mark.skipif(shutil.which("promtool") is None, reason="promtool is not on PATH; Debian has it in `prometheus`")
 def test_promtool_finds_nothing_to_say(server: Server) -> None:
-    httpx.get(f"{server.api}/inventory/absent", headers=HEADERS)
+    httpx.get(f"{server.api}/inventory/absent", headers=AUTHORIZATION)
     checked = subprocess.run(
         ["promtool", "check", "metrics"], input=server.metrics(), text=True, capture_output=True, check=False
     )
