@@ -24,6 +24,7 @@ from inventory_api.http.body_limit import BodyLimitMiddleware
 from inventory_api.http.context import PROBES, RequestContextMiddleware
 from inventory_api.http.deadline import DeadlineMiddleware
 from inventory_api.http.errors import ErrorHandler
+from inventory_api.http.head import HeadMiddleware
 from inventory_api.http.overload import ADMISSION, Gate, OverloadMiddleware
 from inventory_api.http.rate_limit.limiter import RateLimiter
 from inventory_api.http.routing import Route, RouteTable
@@ -160,6 +161,7 @@ def _create_api(
             Middleware(OverloadMiddleware, gate=gate),
             Middleware(DeadlineMiddleware, seconds=settings.request_deadline),
             Middleware(BodyLimitMiddleware),
+            Middleware(HeadMiddleware),
         ],
         exception_handlers={ServiceError: handler, RequestValidationError: handler, HTTPException: handler},
     )

@@ -114,7 +114,8 @@ class RouteTable:
     def allowed_methods(self, scope: AsgiScope) -> list[str]:
         """The methods of a path, over all of its routes; Starlette's own answer knows only the first."""
         matching = (context for context in self._contexts if context.matches(scope)[0] is not Match.NONE)
-        return sorted({method for context in matching for method in context.methods or ()})
+        methods = {method for context in matching for method in context.methods or ()}
+        return sorted(methods | {"HEAD"} if "GET" in methods else methods)
 
     def operations(self) -> list[tuple[str, str, BaseRoute]]:
         """Every method, full path and route."""

@@ -10,6 +10,7 @@ from inventory_api.database.migrate import known_migrations
 from inventory_api.drain import Drain
 from inventory_api.http.context import RequestContextMiddleware
 from inventory_api.http.errors import ErrorHandler
+from inventory_api.http.head import HeadMiddleware
 from inventory_api.http.routing import RouteTable
 from inventory_api.http.system import system_router
 from inventory_api.resources import Resources
@@ -27,7 +28,8 @@ def create_management(settings: Settings, resources: Resources, gatherer: Metric
         middleware=[
             Middleware(
                 RequestContextMiddleware, metrics=resources.metrics, closing=lambda: drain.closing, counted=False
-            )
+            ),
+            Middleware(HeadMiddleware),
         ],
         exception_handlers={HTTPException: ErrorHandler(resources.metrics)},
     )

@@ -53,7 +53,7 @@ async def test_every_failure_has_the_one_shape(
 
 async def test_405_names_every_method_of_the_path(service: Service) -> None:
     response = await service.api.delete("/inventory/A-1")
-    assert response.headers["Allow"] == "GET, PATCH, PUT"
+    assert response.headers["Allow"] == "GET, HEAD, PATCH, PUT"
 
 
 async def test_a_body_without_a_length_is_counted_while_it_streams(service: Service) -> None:

@@ -4,6 +4,7 @@ import contextlib
 import json
 import socket
 
+import httpx
 import pytest
 from tests.support.process import Server
 from tests.support.service import AUTHORIZATION
@@ -45,3 +46,21 @@ def test_a_body_that_is_no_http_is_told_of_at_once_and_not_at_the_deadline(
                 answer += data
     head, _, body = answer.partition(b"\r\n\r\n")
     assert (head.split()[1].decode(), json.loads(body)["error"]["type"]) == refusal
+
+
+def test_a_head_is_the_get_without_its_content(server: Server) -> None:
+    """Its status, its headers and its place in the metrics; the next request on the connection is understood."""
+    server.put("A-1").raise_for_status()
+    paths = ["/inventory/A-1", "/inventory/absent", "/nowhere", "/system/ready", "/openapi.json"]
+    with httpx.Client(base_url=server.api, headers=AUTHORIZATION) as client:
+        for path in paths:
+            get, head = client.get(path), client.head(path)
+            assert (head.status_code, head.content) == (get.status_code, b"")
+            told = {"content-length", "content-type", "etag"}
+            assert {name: head.headers.get(name) for name in told} == {name: get.headers.get(name) for name in told}
+        etag = client.head("/inventory/A-1").headers["ETag"]
+        assert client.head("/inventory/A-1", headers={"If-None-Match": etag}).status_code == 304
+        assert client.head("/metrics").status_code == 404
+    assert httpx.head(f"{server.management}/metrics").status_code == 200
+    count, route = "http_server_request_duration_seconds_count", "/inventory/{sku}"
+    assert server.metric(count, http_request_method="HEAD", http_route=route, http_response_status_code=200) == 2
