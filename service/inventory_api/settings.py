@@ -8,25 +8,17 @@ import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Literal, Self
-from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator, model_validator
 
+from inventory_api.addresses import check_postgresql, check_redis
 from inventory_api.http.rate_limit.policy import Policy, parse_policies
 
 PREFIX = "INVENTORY_"
 # What Kubernetes injects into pods for a Service that is named inventory-*, unless enableServiceLinks is false.
 SERVICE_LINK = re.compile(r".*_port(_.*)?|.*_service_.*|port_.*|service_.*")
 
-POSTGRESQL = ("postgresql://", "postgres://")
-SCHEMES = {
-    "database_url": POSTGRESQL,
-    "database_direct_url": POSTGRESQL,
-    "redis_url": ("redis://", "rediss://", "unix://"),
-}
-
-# One of the hosts of a URL, which may be several for PostgreSQL; `urlsplit` takes one only.
-ADDRESS = re.compile(r"(\[.*\]|[^:]*)(:([1-9]\d{0,3}|[1-5]\d{4}|6[0-4]\d{3}|65[0-4]\d{2}|655[0-2]\d|6553[0-5]))?")
+ADDRESSES = {"database_url": check_postgresql, "database_direct_url": check_postgresql, "redis_url": check_redis}
 
 Port = Annotated[int, Field(ge=1, le=65535)]
 Seconds = Annotated[float, Field(gt=0, le=3600)]
@@ -59,7 +51,10 @@ class Settings(BaseModel):
     request_deadline: Seconds = 5
     drain_delay: float = Field(default=10, ge=0, le=3600)
     drain_timeout: Seconds = 20
-    required_checks: tuple[Literal["database", "schema", "redis"], ...] = ("database", "schema")
+    required_checks: Annotated[tuple[Literal["database", "schema", "redis"], ...], Field(min_length=1)] = (
+        "database",
+        "schema",
+    )
     rate_limit: tuple[Policy, ...] = ()
     trusted_proxies: tuple[str, ...] = ()
     docs: bool = False
@@ -76,6 +71,13 @@ class Settings(BaseModel):
     def _parse_policies(cls, value: object) -> object:
         return parse_policies(value) if isinstance(value, str) else value
 
+    @field_validator("host")
+    @classmethod
+    def _address(cls, value: str) -> str:
+        if value != "localhost":
+            ipaddress.ip_address(value)
+        return value
+
     @field_validator("trusted_proxies")
     @classmethod
     def _networks(cls, value: tuple[str, ...]) -> tuple[str, ...]:
@@ -89,7 +91,9 @@ class Settings(BaseModel):
             raise ValueError("PORT and MANAGEMENT_PORT must differ")
         if self.drain_timeout < self.request_deadline:
             raise ValueError("DRAIN_TIMEOUT must be at least REQUEST_DEADLINE, or a drain cuts requests short")
-        for name in ("database_url", "database_direct_url", "redis_url"):
+        if "redis" in self.required_checks and not (self.redis_url or self.redis_url_file):
+            raise ValueError("REQUIRED_CHECKS has redis, but REDIS_URL is not set")
+        for name in ADDRESSES:
             if getattr(self, name) and getattr(self, f"{name}_file"):
                 raise ValueError(f"{name.upper()} and {name.upper()}_FILE are both set; keep one")
         return self
@@ -122,7 +126,7 @@ class Settings(BaseModel):
         return self._secret("redis_url") if self.redis_url or self.redis_url_file else None
 
     def _secret(self, name: str) -> str:
-        variable, schemes = PREFIX + name.upper(), SCHEMES[name]
+        variable = PREFIX + name.upper()
         secret: SecretStr | None = getattr(self, name)
         file: Path | None = getattr(self, f"{name}_file")
         if secret is None and file is None:
@@ -131,10 +135,12 @@ class Settings(BaseModel):
             value = secret.get_secret_value() if secret else file.read_text().strip() if file else ""
         except OSError as error:
             raise SettingsError(f"{variable}_FILE: {file}: {error.strerror}") from error
-        if not value.startswith(schemes):
-            raise SettingsError(f"{variable}: must begin with {' or '.join(schemes)}")
-        if not all(ADDRESS.fullmatch(address) for address in urlsplit(value).netloc.rpartition("@")[2].split(",")):
-            raise SettingsError(f"{variable}: a port must be a number from 1 to 65535")
+        except UnicodeDecodeError:
+            raise SettingsError(f"{variable}_FILE: {file}: is not text in UTF-8") from None
+        try:
+            ADDRESSES[name](value)
+        except ValueError as error:
+            raise SettingsError(f"{variable}: {error}") from None
         return value
 
     def check_addresses(self) -> None:
@@ -144,11 +150,12 @@ class Settings(BaseModel):
             SettingsError: the database's is missing, or one cannot be read or is none.
         """
         self.current_database_url()
+        self.current_database_direct_url()
         self.current_redis_url()
 
     def public(self) -> dict[str, object]:
         """All settings but secrets, for `/system/info`."""
-        return self.model_dump(mode="json", exclude={"database_url", "database_direct_url", "redis_url"})
+        return self.model_dump(mode="json", exclude=set(ADDRESSES))
 
 
 def load(environ: Mapping[str, str] = os.environ) -> Settings:

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import sys
 import time
 from typing import Any
 
@@ -11,12 +12,18 @@ from inventory_api import settings
 from inventory_api.server.gunicorn import GunicornServer
 
 logger = logging.getLogger("tests.misbehaving")
+UNABLE = "unable"
 
 
 class MisbehavingServer(GunicornServer):
-    """`/block` keeps the event loop for ever; `/background` leaves work of that many seconds behind its response."""
+    """`/block` keeps the event loop for ever; `/background` leaves work of that many seconds behind its response.
+
+    With the argument `unable`, no server worker can start.
+    """
 
     def load(self) -> Any:
+        if UNABLE in sys.argv:
+            raise LookupError("unable")
         application = super().load()
 
         async def block() -> None:

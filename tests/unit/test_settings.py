@@ -25,6 +25,9 @@ def test_defaults_are_those_of_the_contract() -> None:
         ("INVENTORY_TRUSTED_PROXIES", "10.0.0.0/8,nonsense", "INVENTORY_TRUSTED_PROXIES: 'nonsense' does not appear"),
         ("INVENTORY_DRAIN_TIMEOUT", "4", "the settings: DRAIN_TIMEOUT must be at least REQUEST_DEADLINE"),
         ("INVENTORY_RATE_LIMIT", "many", "INVENTORY_RATE_LIMIT: must be limits such as 600/minute"),
+        ("INVENTORY_REQUIRED_CHECKS", ",", "INVENTORY_REQUIRED_CHECKS: Tuple should have at least 1 item"),
+        ("INVENTORY_REQUIRED_CHECKS", "redis", "the settings: REQUIRED_CHECKS has redis, but REDIS_URL is not set"),
+        ("INVENTORY_HOST", "nonsense.invalid", "INVENTORY_HOST: 'nonsense.invalid' does not appear to be an IPv4 or"),
         ("INVENTORY_LOG_LEVEL", "loud", "INVENTORY_LOG_LEVEL: Input should be"),
     ],
 )

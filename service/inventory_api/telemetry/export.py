@@ -9,7 +9,11 @@ import os
 import threading
 from collections.abc import Callable, Sequence
 
-from opentelemetry.sdk.environment_variables import OTEL_BSP_MAX_QUEUE_SIZE
+from opentelemetry.sdk.environment_variables import (
+    OTEL_BSP_MAX_EXPORT_BATCH_SIZE,
+    OTEL_BSP_MAX_QUEUE_SIZE,
+    OTEL_BSP_SCHEDULE_DELAY,
+)
 from opentelemetry.sdk.trace import ReadableSpan, SpanProcessor
 from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter, SpanExportResult
 from prometheus_client import Counter
@@ -19,24 +23,24 @@ from inventory_api.telemetry.metrics import EXPORT_FAILED, QUEUE_FULL, SHUTDOWN
 logger = logging.getLogger(__name__)
 
 FLUSH_SECONDS = 3.0
-DEFAULT_QUEUE_SIZE = 2048
 
 
 class CountedSpanProcessor(SpanProcessor):
-    """The SDK's BatchSpanProcessor, set by the standard `OTEL_BSP_*` names, with a count of what it loses.
-
-    Raises:
-        ValueError: an `OTEL_BSP_*` size is no number, or not above 0.
-    """
+    """The SDK's BatchSpanProcessor, set by the standard `OTEL_BSP_*` names, with a count of what it loses."""
 
     def __init__(self, exporter: SpanExporter, dropped: Counter) -> None:
         self._dropped = dropped
-        self._size = int(os.environ.get(OTEL_BSP_MAX_QUEUE_SIZE) or DEFAULT_QUEUE_SIZE)
+        self._size = _positive(OTEL_BSP_MAX_QUEUE_SIZE, 2048)
         self._lock = threading.Lock()
         self._waiting = 0  # in the queue
         self._unsettled = 0  # in the queue, or being sent
         self._ending = False
-        self._batches = BatchSpanProcessor(_SettlingExporter(exporter, self._taken, self._settled), self._size)
+        self._batches = BatchSpanProcessor(
+            _SettlingExporter(exporter, self._taken, self._settled),
+            self._size,
+            _positive(OTEL_BSP_SCHEDULE_DELAY, 5000),
+            min(_positive(OTEL_BSP_MAX_EXPORT_BATCH_SIZE, 512), self._size),
+        )
 
     def on_end(self, span: ReadableSpan) -> None:
         if span.context is not None and span.context.trace_flags.sampled and self._enter():
@@ -108,3 +112,13 @@ class _SettlingExporter(SpanExporter):
 
     def shutdown(self) -> None:
         self._exporter.shutdown()
+
+
+def _positive(name: str, default: int) -> int:
+    """A wrong one is told and not followed, as the specification of the SDK's variables says; nothing fails for it."""
+    given = os.environ.get(name, "")
+    if given.strip().isascii() and given.strip().isdigit() and int(given) > 0:
+        return int(given)
+    if given:
+        logger.warning("%s is not a number above 0; %d is used", name, default)
+    return default

@@ -8,7 +8,7 @@ from typing import Any
 
 import httpx
 import pytest
-from tests.support.process import Running, serving
+from tests.support.process import SERVE_MISBEHAVING, Running, serving
 from tests.support.waiting import wait_until
 
 NOISY = (sys.executable, "-m", "tests.support.noisy")
@@ -60,11 +60,10 @@ def test_a_port_that_is_taken_is_told_in_json(settings: dict[str, Any], tmp_path
 
 
 def test_a_server_worker_that_cannot_start_is_told_in_json(settings: dict[str, Any], tmp_path: Path) -> None:
-    broken = {"OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:1", "OTEL_BSP_MAX_QUEUE_SIZE": "-1"}
-    with serving(tmp_path, ready=False, **broken, **settings) as server:
+    with serving(tmp_path, ready=False, command=(*SERVE_MISBEHAVING, "unable"), **settings) as server:
         assert server.wait() == 3
         (line,) = [line for line in _lines(server) if line["message"] == "the server worker failed"]
-    assert line["error.type"] == "ValueError"
+    assert line["error.type"] == "LookupError"
 
 
 def test_a_dead_collector_under_load_is_said_seldom(settings: dict[str, Any], tmp_path: Path) -> None:

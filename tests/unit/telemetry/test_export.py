@@ -64,6 +64,27 @@ def test_spans_that_are_accepted_are_not_counted() -> None:
         assert sending.dropped() == {}
 
 
+@pytest.mark.parametrize("name", ["MAX_QUEUE_SIZE", "MAX_EXPORT_BATCH_SIZE", "SCHEDULE_DELAY"])
+@pytest.mark.parametrize("value", ["tea", "0", "-1", "1.5"])
+def test_a_wrong_size_is_told_and_not_followed(
+    name: str, value: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setenv(f"OTEL_BSP_{name}", value)
+    with collecting() as collector, _sending(collector.endpoint) as sending:
+        sending.end_spans(10)
+        sending.provider.shutdown()
+        assert len(collector.spans()) == 10
+    assert f"OTEL_BSP_{name} is not a number above 0" in caplog.text
+
+
+def test_a_queue_that_is_smaller_than_a_batch_is_sent_in_smaller_ones(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OTEL_BSP_MAX_QUEUE_SIZE", "10")
+    with collecting() as collector, _sending(collector.endpoint) as sending:
+        sending.end_spans(10)
+        sending.provider.shutdown()
+        assert len(collector.spans()) == 10
+
+
 def test_a_full_queue_drops_what_it_has_no_place_for(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OTEL_BSP_MAX_QUEUE_SIZE", "8")
     monkeypatch.setenv("OTEL_BSP_MAX_EXPORT_BATCH_SIZE", "4")

@@ -1,0 +1,48 @@
+"""The URLs of PostgreSQL and Redis: what the drivers would tell late, or not at all, is told before anything starts."""
+
+import re
+from urllib.parse import SplitResult, parse_qsl, urlsplit
+
+POSTGRESQL = ("postgresql", "postgres")
+REDIS = ("redis", "rediss", "unix")
+# One of the hosts of a URL, which may be several for PostgreSQL; `urlsplit` takes one only.
+ADDRESS = re.compile(r"(\[.*\]|[^:]*)(:([1-9]\d{0,3}|[1-5]\d{4}|6[0-4]\d{3}|65[0-4]\d{2}|655[0-2]\d|6553[0-5]))?")
+# https://www.postgresql.org/docs/current/libpq-ssl.html
+SSL_MODES = {"disable", "allow", "prefer", "require", "verify-ca", "verify-full"}
+# Time-outs and sizes are the service's own.
+REDIS_OPTIONS = {
+    "client_name", "db", "protocol",
+    "ssl_ca_certs", "ssl_ca_path", "ssl_cert_reqs", "ssl_certfile", "ssl_check_hostname", "ssl_keyfile",
+}  # fmt: skip
+
+
+def check_postgresql(url: str) -> None:
+    """Raise `ValueError`, which says what is wrong and nothing of the password."""
+    mode = dict(parse_qsl(_split(url, POSTGRESQL).query)).get("sslmode")
+    if mode is not None and mode not in SSL_MODES:
+        raise ValueError(f"sslmode must be one of {', '.join(sorted(SSL_MODES))}")
+
+
+def check_redis(url: str) -> None:
+    """As `check_postgresql`."""
+    split = _split(url, REDIS)
+    for name, _ in parse_qsl(split.query, keep_blank_values=True):
+        if name not in REDIS_OPTIONS:
+            raise ValueError(f"{name!r} is no option; there are {', '.join(sorted(REDIS_OPTIONS))}")
+    if split.scheme != "unix" and not re.fullmatch(r"/?\d*", split.path):
+        raise ValueError("after the host comes the number of a database, as in redis://host:6379/0")
+
+
+def _split(url: str, schemes: tuple[str, ...]) -> SplitResult:
+    if not url.startswith(tuple(f"{scheme}://" for scheme in schemes)):
+        raise ValueError(f"must begin with {' or '.join(f'{scheme}://' for scheme in schemes)}")
+    if "#" in url:
+        raise ValueError("a '#' must be written as %23")
+    try:
+        split = urlsplit(url)
+    except ValueError:
+        # What it says may hold the password.
+        raise ValueError("is no URL; in a password, what is no letter or digit is written as %XX") from None
+    if not all(ADDRESS.fullmatch(address) for address in split.netloc.rpartition("@")[2].split(",")):
+        raise ValueError("a port must be a number from 1 to 65535")
+    return split
