@@ -1,7 +1,6 @@
 """Clients that keep to no rule: each gets a clear refusal or its end, and nobody else notices."""
 
 import asyncio
-import itertools
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
@@ -12,14 +11,14 @@ import pytest
 from inventory_api.server.gunicorn import KEEP_ALIVE_SECONDS
 from inventory_api.server.protocol import HttpProtocol
 from tests.support.process import Server
-from tests.support.service import ADMIN_KEY
 from tests.support.waiting import let_pass, wait_until
 
 from . import claims
 from .drill import Drill
-from .hostile import Heard, Parts, after, deaf, drip, flood, say_all
+from .hostile import Heard, Parts, after, deaf, drip, say_all
 from .memory import MIB, peak, reset_peak, resident
 from .report import milliseconds
+from .sayings import CHUNKED, NOWHERE, PUT, sayings
 
 RATE = 50
 WARMING_SECONDS = 2
@@ -29,76 +28,20 @@ AT_ONCE = 8
 IDLE = 500
 ARRIVAL_SECONDS = 5
 MOST_GROWTH = 48 * MIB
-DEEP = 100_000
 # Clients of each kind that is slow.
 SLOW = 100
 # Few, since what they ask for costs the service a few milliseconds each time.
 DEAF = 5
 # What the bounds of the server may be late by: timers, and the kernel's, which looks when it asks again.
 LATE_SECONDS = 3.0
-
-KNOWN = f"Host: x\r\nAuthorization: Bearer {ADMIN_KEY}\r\nContent-Type: application/json\r\n".encode()
-PUT = b"PUT /inventory/X-1 HTTP/1.1\r\n" + KNOWN
-CHUNKED = PUT + b"Transfer-Encoding: chunked\r\n\r\n"
-NOWHERE = b"GET /nowhere HTTP/1.1\r\nHost: x\r\n\r\n"
-
 LARGE_ANSWER = b"GET /openapi.json HTTP/1.1\r\nHost: x\r\n\r\n"
-
-
-def _put(body: bytes) -> list[bytes]:
-    return [PUT + b"Connection: close\r\nContent-Length: %d\r\n\r\n" % len(body) + body]
-
-
-def _sayings() -> dict[str, tuple[Parts, set[str]]]:
-    """By name, what is said, and the answers that are right."""
-    malformed, bad, large = {"400 MALFORMED_JSON"}, {"400 BAD_REQUEST"}, {"413 PAYLOAD_TOO_LARGE"}
-    # A client that goes on sending may be reset when it was told.
-    headers = {"431 HEADERS_TOO_LARGE", "431 HEADERS_TOO_LARGE, reset", "reset"}
-    ten_mb = b"Connection: close\r\nContent-Length: 10485760\r\n\r\n"
-    ten_mb_of_chunks = itertools.chain(
-        [CHUNKED], [b"10000\r\n" + b" " * 65_536 + b"\r\n"] * 160, [b"0\r\n\r\n"], _put(b"")
-    )
-    ahead = NOWHERE * 5_000
-    return {
-        "64 MiB of a header": (flood(b"GET / HTTP/1.1\r\nX: ", 64), headers),
-        "64 MiB of a path": (flood(b"GET /", 64), headers),
-        "64 MiB of a trailer": (flood(CHUNKED + b"2\r\n{}\r\n0\r\nX: ", 64), headers),
-        "trailers": (itertools.chain([CHUNKED + b"2\r\n{}\r\n0\r\n"], [b"A: b\r\n" * 10_000] * 1_000), headers),
-        "10 MB": (flood(PUT + ten_mb, 10), large | {"413 PAYLOAD_TOO_LARGE, reset"}),
-        "10 MB of chunks": (ten_mb_of_chunks, {"413 PAYLOAD_TOO_LARGE, 400 MALFORMED_JSON"}),
-        "deep nesting": (_put(b"[" * DEEP + b"]" * DEEP), malformed),
-        "nesting without end": (_put(b'{"a":' * DEEP), malformed),
-        "a huge int": (_put(b'{"quantity":' + b"9" * 500_000 + b"}"), malformed),
-        "a member twice": (_put(b'{"name":"a","name":"b"}'), malformed),
-        "a raw NUL": (_put(b'{"name":"\0"}'), malformed),
-        "an escaped NUL": (_put(b'{"name":"\\u0000"}'), {"422 VALIDATION_FAILURE"}),
-        "garbage": ([b"\0\1\2garbage\r\n\r\n"], bad),
-        "TLS": ([b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03"], bad),
-        "HTTP/0.9": ([b"GET /nowhere\r\n\r\n"], {"404 NOT_FOUND"}),
-        "HTTP/2": ([b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"], bad),
-        "garbage behind a request": ([NOWHERE + b"\x16\x03\x01garbage\r\n\r\n"], {"404 NOT_FOUND"}),
-        "5,000 requests ahead": ([ahead], {f"{HttpProtocol.max_pipelined + 1} x 404 NOT_FOUND"}),
-        "CL.TE": ([PUT + b"Content-Length: 4\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n" + NOWHERE], bad),
-        "TE.CL": ([PUT + b"Transfer-Encoding: chunked\r\nContent-Length: 4\r\n\r\n0\r\n\r\n" + NOWHERE], bad),
-        "two lengths": ([PUT + b"Content-Length: 2\r\nContent-Length: 3\r\n\r\n{}"], bad),
-        "a length with a sign": ([PUT + b"Content-Length: +2\r\n\r\n{}"], bad),
-        "TE twice": ([PUT + b"Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n"], bad),
-        "TE with a space": ([PUT + b"Transfer-Encoding : chunked\r\n\r\n0\r\n\r\n" + NOWHERE], bad),
-        "TE not last": ([PUT + b"Transfer-Encoding: chunked, gzip\r\n\r\n0\r\n\r\n"], bad),
-        "no chunk size": ([CHUNKED + b"0x2\r\n{}\r\n0\r\n\r\n"], bad),
-        "a chunk size over 64 bits": ([CHUNKED + b"fffffffffffffffff\r\n{}"], bad),
-        "a chunk longer than it says": ([CHUNKED + b"2\r\n{}" + NOWHERE], bad),
-        "bare line feeds": ([b"GET /nowhere HTTP/1.1\nHost: x\n\n"], bad),
-        "a folded header": ([PUT + b"X: a\r\n b\r\n\r\n"], bad),
-        "NUL in a header": ([b"GET /nowhere HTTP/1.1\r\nHost: x\r\nX: a\0b\r\n\r\n"], bad),
-    }  # fmt: skip
 
 
 def test_hostile_requests(drill: Drill) -> None:
     """Requests that are too large, no HTTP, no JSON, or two in one"""
     with _nobody_else_notices(drill) as server:
         heard, refused = _answers(server)
-        for name, (_, right) in _sayings().items():
+        for name, (_, right) in sayings().items():
             labels, slowest = {one.label for one in heard[name]}, max(one.seconds for one in heard[name])
             drill.report.claim(name, labels <= right, f"{' | '.join(sorted(labels))} in {milliseconds(slowest)}")
         drill.report.measure("there is room for each at once", not refused, refused)
@@ -142,7 +85,7 @@ def test_kept_connections_that_stay_idle(drill: Drill) -> None:
 
 def _answers(server: Server) -> tuple[dict[str, list[Heard]], int]:
     """What each is told, and how many had to be said again since there was no room for them."""
-    heard: dict[str, list[Heard]] = {name: [] for name in _sayings()}
+    heard: dict[str, list[Heard]] = {name: [] for name in sayings()}
     waiting, refused = list(heard) * TIMES, 0
     while waiting:
         told = zip(waiting, asyncio.run(say_all(server.port, _parts(waiting), AT_ONCE)), strict=True)
@@ -158,7 +101,7 @@ def _answers(server: Server) -> tuple[dict[str, list[Heard]], int]:
 
 def _parts(names: Sequence[str]) -> list[Parts]:
     """What they say, anew: it can be said once."""
-    return [_sayings()[name][0] for name in names]
+    return [sayings()[name][0] for name in names]
 
 
 @contextmanager

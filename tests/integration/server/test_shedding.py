@@ -24,6 +24,8 @@ from inventory_api.telemetry.metrics import NO_ROUTE, Metrics
 
 LIMIT = 2
 ADMITTED = LIMIT + LIMIT * QUEUE_FACTOR
+# More than the kernel keeps for a client that does not read.
+LARGE = b"x" * 8_000_000
 
 
 class Client:
@@ -88,6 +90,11 @@ async def server() -> AsyncIterator[Overloadable]:
         if scope["path"] == "/body":
             while (await receive()).get("more_body"):
                 pass
+        if scope["path"] == "/large":
+            await send({"type": "http.response.start", "status": 200, "headers": []})
+            await send({"type": "http.response.body", "body": LARGE, "more_body": True})
+            await send({"type": "http.response.body", "body": b""})
+            return
         await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"2")]})
         await send({"type": "http.response.body", "body": b"ok"})
 
@@ -243,6 +250,23 @@ async def test_bodies_that_are_waited_for_hold_no_place(server: Overloadable) ->
     for client in slow:
         client.send_raw(b"x")
         assert (await client.answer())[0] == 200
+
+
+async def test_answers_that_are_not_read_hold_no_place(server: Overloadable) -> None:
+    with contextlib.ExitStack() as stack:
+        for number in range(ADMITTED * 2):
+            deaf = stack.enter_context(socket.socket())
+            deaf.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+            deaf.connect(server.address)
+            deaf.sendall(b"GET /large HTTP/1.1\r\nHost: x\r\n\r\n")
+
+            async def begun(count: int = number + 1) -> bool:
+                return server.reached.count("/large") == count
+
+            await eventually(begun)
+        other = await server.client()
+        other.send("/other")
+        assert (await other.answer())[0] == 200
 
 
 async def test_close_is_kept(server: Overloadable) -> None:
