@@ -44,7 +44,7 @@ def sayings() -> dict[str, tuple[Parts, set[str]]]:
         "an escaped NUL": (_put(b'{"name":"\\u0000"}'), {"422 VALIDATION_FAILURE"}),
         "garbage": ([b"\0\1\2garbage\r\n\r\n"], bad),
         "TLS": ([b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03"], bad),
-        "HTTP/0.9": ([b"GET /nowhere\r\n\r\n"], {"404 NOT_FOUND"}),
+        "HTTP/0.9": ([b"GET /nowhere\r\n\r\n"], bad),
         "HTTP/2": ([b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"], bad),
         "garbage behind a request": ([NOWHERE + b"\x16\x03\x01garbage\r\n\r\n"], {"404 NOT_FOUND"}),
         "5,000 requests ahead": ([ahead], {f"{HttpProtocol.max_pipelined + 1} x 404 NOT_FOUND"}),
