@@ -36,12 +36,12 @@ class Listener:
 
     async def close(self) -> None:
         """Take what has connected until now, which would else be reset, and accept no more."""
-        if self._pause is not None:
-            self._pause.cancel()
         if self._sock.fileno() != -1:
             self._loop.remove_reader(self._sock)
             self._accept(MOST_WAITING)
             self._sock.close()
+        if self._pause is not None:
+            self._pause.cancel()
         await asyncio.gather(*self._connecting, return_exceptions=True)
 
     def _listen(self) -> None:
