@@ -7,7 +7,7 @@ from tests.support.service import ADMIN_KEY
 
 from .hostile import Parts, flood
 
-DEEP = 100_000
+DEEP, DEEPER = 5_000, 100_000
 KNOWN = f"Host: x\r\nAuthorization: Bearer {ADMIN_KEY}\r\nContent-Type: application/json\r\n".encode()
 PUT = b"PUT /inventory/X-1 HTTP/1.1\r\n" + KNOWN
 CHUNKED = PUT + b"Transfer-Encoding: chunked\r\n\r\n"
@@ -17,6 +17,10 @@ NOWHERE = b"GET /nowhere HTTP/1.1\r\nHost: x\r\n\r\n"
 
 def _put(body: bytes, more: bytes = b"") -> list[bytes]:
     return [PUT + more + b"Connection: close\r\nContent-Length: %d\r\n\r\n" % len(body) + body]
+
+
+def _members(count: int) -> bytes:
+    return b"{%s}" % b",".join(b'"k%d":1' % number for number in range(count))
 
 
 def sayings() -> dict[str, tuple[Parts, set[str]]]:
@@ -38,7 +42,13 @@ def sayings() -> dict[str, tuple[Parts, set[str]]]:
         "10 MB of chunks": (ten_mb_of_chunks, {"413 PAYLOAD_TOO_LARGE, 400 MALFORMED_JSON"}),
         "deep nesting": (_put(b"[" * DEEP + b"]" * DEEP), malformed),
         "nesting without end": (_put(b'{"a":' * DEEP), malformed),
+        "deeper nesting": (_put(b"[" * DEEPER + b"]" * DEEPER), large),
         "a huge int": (_put(b'{"quantity":' + b"9" * 500_000 + b"}"), malformed),
+        "9,000 members": (_put(_members(9_000)), {"422 VALIDATION_FAILURE"}),
+        "95,000 members": (_put(_members(95_000)), large),
+        "500,000 numbers": (_put(b'{"attributes":{"a":[1%s]}}' % (b",1" * 500_000)), large),
+        "250,000 arrays": (_put(b"[[]%s]" % (b",[]" * 250_000)), large),
+        "a string without end": (_put(b'{"name":"' + b'\\"' * 500_000), malformed),
         "a member twice": (_put(b'{"name":"a","name":"b"}'), malformed),
         "a raw NUL": (_put(b'{"name":"\0"}'), malformed),
         "an escaped NUL": (_put(b'{"name":"\\u0000"}'), {"422 VALIDATION_FAILURE"}),

@@ -29,6 +29,8 @@ logger = logging.getLogger(__name__)
 
 PROBLEM_TYPE = "urn:inventory-api:error:"
 SERVER_ERROR = 500
+# Of what may be thousands, enough to mend a request by.
+MAX_DETAILS = 100
 
 
 def from_exception(error: Exception) -> ServiceError:
@@ -36,7 +38,7 @@ def from_exception(error: Exception) -> ServiceError:
     if isinstance(error, ServiceError):
         return error
     if isinstance(error, RequestValidationError):
-        return ValidationFailure(details=[_detail(found) for found in error.errors()])
+        return ValidationFailure(details=[_detail(found) for found in error.errors()[:MAX_DETAILS]])
     if isinstance(error, HTTPException):
         return _from_http(error)
     return InternalFailure()

@@ -56,6 +56,13 @@ async def test_405_names_every_method_of_the_path(service: Service) -> None:
     assert response.headers["Allow"] == "GET, HEAD, PATCH, PUT"
 
 
+async def test_of_thousands_of_faults_the_first_hundred_are_told(service: Service) -> None:
+    response = await service.api.patch("/inventory/A-1", json={f"unknown-{n}": n for n in range(9_000)})
+    assert response.status_code == 422
+    details = error_of(response)["details"]
+    assert [detail["location"] for detail in details] == [["body", f"unknown-{n}"] for n in range(100)]
+
+
 async def test_a_body_without_a_length_is_counted_while_it_streams(service: Service) -> None:
     sent = 0
 

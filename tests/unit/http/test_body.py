@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
-from inventory_api.errors import MalformedJson, ServiceError, ValidationFailure
-from inventory_api.http.body import parse
+from inventory_api.errors import MalformedJson, PayloadTooLarge, ServiceError, ValidationFailure
+from inventory_api.http.body import MAX_VALUES, parse
 
 
 @pytest.mark.parametrize("text", ["{}", '{"a": [1, 2.5, true, null, "x"]}', '"\\u00e9\\ud83d\\ude00"', " 1 "])
@@ -17,7 +17,7 @@ def test_json_is_read(text: str) -> None:
     "body",
     [
         b"", b" ", b"{", b"nul", b"{'a': 1}", b'{"a": 1,}', b'{"a": 1, "a": 1}', b'{"b": {"a": 1, "a": 2}}', b"NaN",
-        b"-Infinity", b"1e400", b"-1e400", b"\xff\xfe", b'"\x00"', b"[" * 200_000, b"9" * 5_000, b"{}{}",
+        b"-Infinity", b"1e400", b"-1e400", b"\xff\xfe", b'"\x00"', b"[" * 9_000, b"9" * 5_000, b"{}{}",
     ],
 )  # fmt: skip
 def test_what_is_no_json_or_has_two_meanings_is_malformed(body: bytes) -> None:
@@ -61,3 +61,40 @@ def test_hostile_nesting_is_an_error_and_never_a_crash() -> None:
             parse(body)
         except ServiceError as error:
             assert isinstance(error, MalformedJson)  # noqa: PT017 -- depends on how deep the stack is already
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '["' + "a,[{" * 100_000 + '"]',
+        '["' + '\\\\\\",[' * 100_000 + '"]',
+        "[" + ",".join(["1"] * (MAX_VALUES - 1)) + "]",
+        "{" + ",".join(f'"{n},{n}": "[,]"' for n in range(MAX_VALUES - 1)) + "}",
+    ],
+    ids=["in a string", "behind what is escaped", "just so many numbers", "just so many members"],
+)
+def test_what_is_in_strings_is_no_value(text: str) -> None:
+    parse(text.encode())
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "[" + ",".join(["1"] * (MAX_VALUES + 1)) + "]",
+        "{" + ",".join(f'"{n}": {n}' for n in range(95_000)) + "}",
+        "[" + ",".join(["[]"] * 250_000) + "]",
+        "[" * 200_000,
+        "," * 1_000_000,
+    ],
+    ids=["one number more", "members", "arrays", "nesting", "no JSON"],
+)
+def test_the_number_of_values_is_bounded_before_anything_is_made_of_them(text: str) -> None:
+    with pytest.raises(PayloadTooLarge, match="at most 10000 values"):
+        parse(text.encode())
+
+
+@pytest.mark.parametrize("end", ["", "\\", '"', '\\"'])
+def test_counting_looks_at_each_character_once(end: str) -> None:
+    """What is escaped could begin a string, from which all would be looked at again: half a million times."""
+    with pytest.raises(MalformedJson):
+        parse(('["' + "," * MAX_VALUES + '\\"' * 500_000 + end).encode())
