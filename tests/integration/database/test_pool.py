@@ -8,7 +8,7 @@ import pytest
 from opentelemetry import trace
 from tests.support.proxy import proxying
 
-from inventory_api.database.pool import Database
+from inventory_api.database.pool import NO_PLACE, Database
 from inventory_api.database.statement import Statement
 from inventory_api.errors import DependencyUnavailable
 from inventory_api.telemetry.metrics import Metrics
@@ -60,6 +60,25 @@ async def test_a_server_that_does_not_answer_costs_one_wait(database_url: str) -
             waited = loop.time() - started
         await database.close()
     assert waited < 30
+
+
+async def test_who_finds_no_free_connection_is_told_soon_and_counted_and_the_place_is_free_again(
+    database_url: str,
+) -> None:
+    metrics = Metrics()
+    database = Database(lambda: database_url, size=1, acquire_timeout=0.1, metrics=metrics, tracer=TRACER)
+    await database.open()
+    async with asyncio.timeout(20), database.session() as holder:
+        await holder.fetch(WHERE)
+        for _ in range(2):
+            async with database.session() as session:
+                with pytest.raises(DependencyUnavailable, match=NO_PLACE):
+                    await session.fetch(WHERE)
+    assert metrics.registry.get_sample_value("db_client_connection_timeouts_total", {"pool": "main"}) == 2
+    assert metrics.registry.get_sample_value("db_client_connection_wait_time_seconds_count", {"pool": "main"}) == 3
+    async with database.session() as session:
+        assert await session.fetch(WHERE)
+    await database.close()
 
 
 async def test_a_rotated_address_counts_at_the_next_connection(
