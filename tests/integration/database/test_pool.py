@@ -81,6 +81,21 @@ async def test_who_finds_no_free_connection_is_told_soon_and_counted_and_the_pla
     await database.close()
 
 
+async def test_who_cannot_connect_gives_the_place_back(database_url: str, tmp_path: Path) -> None:
+    file = tmp_path / "url"
+    database = Database(file.read_text, size=1, acquire_timeout=0.1, metrics=Metrics(), tracer=TRACER)
+    await database.open()
+    file.write_text(f"postgresql://postgres@/x?host={tmp_path}")
+    for _ in range(2):
+        async with database.session() as session:
+            with pytest.raises(DependencyUnavailable, match="The database is not available"):
+                await session.fetch(WHERE)
+    file.write_text(database_url)
+    async with database.session() as session:
+        assert await session.fetch(WHERE)
+    await database.close()
+
+
 async def test_a_rotated_address_counts_at_the_next_connection(
     database_url: str, empty_database_url: str, tmp_path: Path
 ) -> None:
