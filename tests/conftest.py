@@ -7,6 +7,7 @@ import uuid
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any
 
 import asyncpg
 import pytest
@@ -75,9 +76,13 @@ def keys_file(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-async def service(database_url: str, redis_url: str, keys_file: Path) -> AsyncIterator[Service]:
-    """The whole application in this process, on the real servers."""
-    async with running(database_url=database_url, redis_url=redis_url, api_keys_file=str(keys_file)) as started:
+async def service(
+    request: pytest.FixtureRequest, database_url: str, redis_url: str, keys_file: Path
+) -> AsyncIterator[Service]:
+    """The whole application in this process, on the real servers; with what `@pytest.mark.settings` says."""
+    marked = request.node.get_closest_marker("settings")
+    settings: dict[str, Any] = {"database_url": database_url, "redis_url": redis_url, "api_keys_file": str(keys_file)}
+    async with running(**settings, **(marked.kwargs if marked else {})) as started:
         yield started
 
 

@@ -19,6 +19,7 @@ from inventory_api.drain import Drain
 from inventory_api.errors import DeadlineExceeded, DependencyUnavailable, InternalFailure, Overloaded, ServiceError
 from inventory_api.health import Check, Health
 from inventory_api.http import openapi
+from inventory_api.http.audit_routes import router as audit_router
 from inventory_api.http.auth import ApiKeys
 from inventory_api.http.body_limit import BodyLimitMiddleware
 from inventory_api.http.context import PROBES, RequestContextMiddleware
@@ -30,6 +31,7 @@ from inventory_api.http.rate_limit.limiter import RateLimiter
 from inventory_api.http.routing import Route, RouteTable
 from inventory_api.http.system import system_router
 from inventory_api.inventory.routes import router as inventory_router
+from inventory_api.locations.routes import router as locations_router
 from inventory_api.redis.breaker import Breaker
 from inventory_api.redis.check import RedisCheck
 from inventory_api.redis.client import create as create_client
@@ -41,6 +43,7 @@ from inventory_api.server.management_port import listening
 from inventory_api.server.metrics_gathering import MetricsGatherer
 from inventory_api.server.slot import Slot
 from inventory_api.settings import Settings
+from inventory_api.stock.routes import router as stock_router
 from inventory_api.telemetry import event_loop, sampling, tracing
 from inventory_api.telemetry import logging as json_logging
 from inventory_api.telemetry.metrics import NO_ROUTE, Metrics
@@ -166,6 +169,9 @@ def _create_api(
         exception_handlers={ServiceError: handler, RequestValidationError: handler, HTTPException: handler},
     )
     api.include_router(inventory_router)
+    api.include_router(locations_router)
+    api.include_router(stock_router)
+    api.include_router(audit_router)
     api.include_router(system_router(resources.health, detailed=False))
     api.state.resources = resources
     api.state.route_table = RouteTable(api)

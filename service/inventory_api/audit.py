@@ -9,6 +9,7 @@ from uuid import UUID
 from uuid_utils.compat import uuid7
 
 from inventory_api import codec
+from inventory_api.database.listing import Listing
 from inventory_api.database.session import Session
 from inventory_api.database.statement import Statement
 
@@ -20,16 +21,21 @@ INSERT = Statement(
     """,
 )
 
-PAGE = Statement(
-    "audit.page_of_resource",
+PAGE = Listing(
+    "audit.page",
     """
     SELECT id, resource, action, changes, actor, request_id, trace_id, created_at
     FROM audit_entry
-    WHERE resource = $1
-      AND ($2::timestamptz IS NULL OR (created_at, id) < ($2, $3::uuid))
+    {where}
     ORDER BY created_at DESC, id DESC
-    LIMIT $4
+    LIMIT {limit}
     """,
+    {
+        "after": "(created_at, id) < ({}, {})",
+        "resource": "resource = {}",
+        "actor": "actor = {}",
+        "request_id": "request_id = {}",
+    },
 )
 
 
@@ -84,10 +90,25 @@ async def record(
     )
 
 
-async def page(session: Session, resource: str, after: tuple[datetime, UUID] | None, limit: int) -> list[Entry]:
-    """At most `limit` rows of one resource, newest first, that come after the position `after`."""
-    created_at, id_ = after or (None, None)
-    rows = await session.fetch(PAGE, resource, created_at, id_, limit)
+@dataclass(frozen=True, slots=True)
+class Filters:
+    """Each narrows the list; None does not."""
+
+    resource: str | None = None
+    actor: str | None = None
+    request_id: str | None = None
+
+
+async def page(
+    session: Session, filters: Filters, after: tuple[datetime | None, UUID | None], limit: int
+) -> list[Entry]:
+    """At most `limit` rows that come after the position `after`, newest first."""
+    given = {"resource": filters.resource, "actor": filters.actor, "request_id": filters.request_id}
+    conditions: dict[str, tuple[Any, ...]] = {name: (value,) for name, value in given.items() if value is not None}
+    if after[0] is not None:
+        conditions["after"] = after
+    statement, arguments = PAGE.page(conditions, limit)
+    rows = await session.fetch(statement, *arguments)
     return [Entry(**{**row, "changes": _changes(row["changes"])}) for row in rows]
 
 

@@ -1,7 +1,8 @@
-"""The command line: `inventory-api serve | migrate | dev`."""
+"""The command line: `inventory-api serve | migrate | dev | openapi | verify-ledger`."""
 
 import argparse
 import asyncio
+import json
 import logging
 import math
 import sys
@@ -48,6 +49,22 @@ def _migrate(options: argparse.Namespace) -> int:
     return 0
 
 
+def _openapi(_: argparse.Namespace) -> int:
+    from inventory_api.app import create_app  # noqa: PLC0415
+
+    json.dump(create_app(settings.load()).api.openapi(), sys.stdout, indent=2)
+    print()
+    return 0
+
+
+def _verify_ledger(_: argparse.Namespace) -> int:
+    from inventory_api.stock.command import verify_ledger  # noqa: PLC0415
+
+    loaded = settings.load()
+    json_logging.configure(loaded.log_level)
+    return asyncio.run(verify_ledger(loaded.current_database_direct_url))
+
+
 def _dev(options: argparse.Namespace) -> int:
     from inventory_api.dev.command import run  # noqa: PLC0415
 
@@ -81,6 +98,14 @@ def _parser() -> argparse.ArgumentParser:
         "--timeout", type=_seconds, default=300.0, help="seconds to wait for the database (default 300)"
     )
     migrate.set_defaults(run=_migrate)
+
+    openapi = commands.add_parser("openapi", help="print the OpenAPI document of the API")
+    openapi.set_defaults(run=_openapi)
+
+    verify_ledger = commands.add_parser(
+        "verify-ledger", help="compare every stock level with the sum of its movements; exit status 1 where they differ"
+    )
+    verify_ledger.set_defaults(run=_verify_ledger)
 
     dev = commands.add_parser("dev", help="everything on this machine: PostgreSQL, Redis, migrations, demo data, API")
     dev.add_argument("--port", type=_port, default=8000)

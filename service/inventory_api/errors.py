@@ -4,18 +4,24 @@ ServiceError
 |-- BadRequest               400 BAD_REQUEST              the protocol was not kept
 |-- MalformedJson            400 MALFORMED_JSON
 |-- InvalidCursor            400 INVALID_CURSOR
+|-- IdempotencyKeyRequired   400 IDEMPOTENCY_KEY_REQUIRED
 |-- Unauthenticated          401 UNAUTHENTICATED          WWW-Authenticate: Bearer
 |-- Forbidden                403 FORBIDDEN                names the missing scope
 |-- NotFound                 404 NOT_FOUND
 |-- MethodNotAllowed         405 METHOD_NOT_ALLOWED       Allow
 |-- RequestTimeout           408 REQUEST_TIMEOUT          Connection: close
+|-- Conflict                 409 CONFLICT
+|-- IdempotencyInProgress    409 IDEMPOTENCY_IN_PROGRESS  Retry-After
+|-- InsufficientStock        409 INSUFFICIENT_STOCK
 |-- StockBelowReserved       409 STOCK_BELOW_RESERVED
 |-- PreconditionFailed       412 PRECONDITION_FAILED
 |-- PayloadTooLarge          413 PAYLOAD_TOO_LARGE
 |-- UnsupportedMediaType     415 UNSUPPORTED_MEDIA_TYPE
 |-- ValidationFailure        422 VALIDATION_FAILURE
 |   |-- EmptyPatch           422 EMPTY_PATCH
-|   `-- UnknownLocation      422 UNKNOWN_LOCATION
+|   |-- IdempotencyKeyReused 422 IDEMPOTENCY_KEY_REUSED
+|   |-- UnknownLocation      422 UNKNOWN_LOCATION
+|   `-- UnknownSku           422 UNKNOWN_SKU
 |-- PreconditionRequired     428 PRECONDITION_REQUIRED
 |-- RateLimited              429 RATE_LIMITED             Retry-After
 |-- HeadersTooLarge          431 HEADERS_TOO_LARGE
@@ -80,6 +86,10 @@ class InvalidCursor(ServiceError):
     type, status, title = "INVALID_CURSOR", 400, "The cursor is not valid for this list"
 
 
+class IdempotencyKeyRequired(ServiceError):
+    type, status, title = "IDEMPOTENCY_KEY_REQUIRED", 400, "This request needs an Idempotency-Key"
+
+
 class Unauthenticated(ServiceError):
     """RFC 6750: the challenge is part of the answer."""
 
@@ -115,6 +125,19 @@ class RequestTimeout(ServiceError):
         super().__init__(message, headers={"Connection": "close"})
 
 
+class Conflict(ServiceError):
+    type, status, title = "CONFLICT", 409, "There is another one with the same name"
+
+
+class IdempotencyInProgress(ServiceError):
+    type, status, title = "IDEMPOTENCY_IN_PROGRESS", 409, "A request with this Idempotency-Key is being worked on"
+    retry_after_seconds = 1
+
+
+class InsufficientStock(ServiceError):
+    type, status, title = "INSUFFICIENT_STOCK", 409, "There is not enough stock"
+
+
 class StockBelowReserved(ServiceError):
     type, status, title = "STOCK_BELOW_RESERVED", 409, "The stock would fall below what is reserved"
 
@@ -141,6 +164,14 @@ class ValidationFailure(ServiceError):
 
 class EmptyPatch(ValidationFailure):
     type, title = "EMPTY_PATCH", "The patch sets no field"
+
+
+class IdempotencyKeyReused(ValidationFailure):
+    type, title = "IDEMPOTENCY_KEY_REUSED", "The Idempotency-Key was used for another request"
+
+
+class UnknownSku(ValidationFailure):
+    type, title = "UNKNOWN_SKU", "An item is not known"
 
 
 class UnknownLocation(ValidationFailure):

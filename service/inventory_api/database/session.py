@@ -43,6 +43,11 @@ class Session:
     def __init__(self, database: "Database") -> None:
         self._database = database
         self._connection: asyncpg.pool.PoolConnectionProxy | None = None
+        self._is_in_transaction = False
+
+    @property
+    def is_in_transaction(self) -> bool:
+        return self._is_in_transaction
 
     async def __aenter__(self) -> Self:
         return self
@@ -50,7 +55,7 @@ class Session:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, stack: TracebackType | None
     ) -> None:
-        await self._give_back()
+        await self.give_back()
 
     async def fetch(self, statement: Statement, *arguments: object) -> list[asyncpg.Record]:
         """All rows."""
@@ -73,6 +78,7 @@ class Session:
         connection = await self._borrowed()
         transaction = connection.transaction()
         await self._begin(transaction)
+        self._is_in_transaction = True
         try:
             yield
         except BaseException:
@@ -80,6 +86,8 @@ class Session:
             with suppress(*UNUSABLE):
                 await transaction.rollback()
             raise
+        finally:
+            self._is_in_transaction = False
         if (context := request_context.current()) is not None:
             context.end_deadline()
         await self._commit(connection, transaction)
@@ -104,7 +112,7 @@ class Session:
             # Nothing was sent on it yet: whoever wants may begin again, on another connection.
             if self._connection is not None:
                 _drop(self._connection)
-            await self._give_back()
+            await self.give_back()
             raise LostBeforeFirstStatement(error.message) from error
 
     async def _borrowed(self) -> asyncpg.pool.PoolConnectionProxy:
@@ -112,7 +120,8 @@ class Session:
             self._connection = await self._database.borrow()
         return self._connection
 
-    async def _give_back(self) -> None:
+    async def give_back(self) -> None:
+        """Hold no connection any more; the next statement borrows one again. Not within a transaction."""
         connection, self._connection = self._connection, None
         if connection is not None:
             await self._database.give_back(connection)

@@ -28,12 +28,14 @@ def in_transaction(
 ) -> Callable[Concatenate[Session, P], Coroutine[Any, Any, T]]:
     """Run the function in one transaction; again, at most twice, after a deadlock or a serialization failure.
 
-    The function must have no effect but on the session. Raises what it raises, and `DependencyUnavailable` where the
-    last try failed too.
+    Within a transaction it becomes a part of that one, which then begins again as a whole. The function must have no
+    effect but on the session. Raises what it raises, and `DependencyUnavailable` where the last try failed too.
     """
 
     @wraps(function)
     async def run(session: Session, /, *args: P.args, **kwargs: P.kwargs) -> T:
+        if session.is_in_transaction:
+            return await function(session, *args, **kwargs)
         for attempt in range(RETRIES + 1):
             try:
                 async with session.transaction():

@@ -1,12 +1,15 @@
 """The payload of audit pages."""
 
-from typing import Any, Self
+from typing import Annotated, Any, Self
 from uuid import UUID
 
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 
-from inventory_api.audit import Entry
+from inventory_api.audit import Entry, Filters
+from inventory_api.http.pages import PageQuery
 from inventory_api.http.schemas import UtcDatetime
+
+Text = Annotated[str, Field(min_length=1, max_length=200, pattern=r"^[^\x00]*$")]
 
 
 class AuditEntryView(BaseModel):
@@ -33,6 +36,17 @@ class AuditEntryView(BaseModel):
             trace_id=entry.trace_id,
             created_at=entry.created_at,
         )
+
+
+class AuditQuery(PageQuery):
+    """The filters of the audit; all that are given narrow the list."""
+
+    resource: Annotated[Text | None, Field(examples=["item:BOLT-M8"])] = None
+    actor: Annotated[Text | None, Field(examples=["key:shop"])] = None
+    request_id: Text | None = None
+
+    def filters(self) -> Filters:
+        return Filters(self.resource, self.actor, self.request_id)
 
 
 class AuditPage(BaseModel):

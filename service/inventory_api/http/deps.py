@@ -4,14 +4,27 @@ from collections.abc import AsyncIterator
 from typing import Annotated
 
 from fastapi import Depends, Header, Request
+from pydantic import WithJsonSchema
 
 from inventory_api.audit import Provenance
 from inventory_api.database.session import Session
+from inventory_api.errors import IdempotencyKeyRequired
 from inventory_api.http.conditional import Conditions, parse_tags
+from inventory_api.http.idempotency import key as keys
+from inventory_api.http.idempotency.execution import Idempotency
+from inventory_api.http.idempotency.key import KEY_PATTERN
 from inventory_api.telemetry import request_context
 
 IF_MATCH = "The ETag that the resource must have, or a list of them."
 IF_NONE_MATCH = "ETags that the resource must not have; `*`: it must not exist."
+IDEMPOTENCY_KEY = (
+    "1 to 255 visible ASCII characters. The same request sent again with it, within 24 hours, has no other effect, and "
+    "is answered as it was."
+)
+# Every line of a header counts; what a client sends is text.
+KeyLines = Annotated[list[str] | None, WithJsonSchema({"type": "string", "pattern": KEY_PATTERN})]
+TagLines = Annotated[list[str] | None, WithJsonSchema({"type": "string"})]
+IdempotencyKey = Annotated[KeyLines, Header(description=IDEMPOTENCY_KEY)]
 
 
 async def _borrow_session(request: Request) -> AsyncIterator[Session]:
@@ -26,14 +39,31 @@ async def _provenance(request: Request) -> Provenance:
     return Provenance(request.state.principal.name, context.request_id, context.trace_id)
 
 
+async def _idempotency(request: Request, idempotency_key: IdempotencyKey = None) -> Idempotency:
+    key = None
+    if idempotency_key is not None:
+        fingerprint = keys.fingerprint(request.method, request.url.path, await request.body())
+        key = keys.Key(request.state.principal.name, keys.parse(idempotency_key), fingerprint)
+    return Idempotency(key, request.app.state.resources.metrics.idempotency)
+
+
+async def _required_idempotency(request: Request, idempotency_key: IdempotencyKey = None) -> Idempotency:
+    if idempotency_key is None:
+        raise IdempotencyKeyRequired
+    return await _idempotency(request, idempotency_key)
+
+
 async def _conditions(
-    if_match: Annotated[list[str] | None, Header(description=IF_MATCH)] = None,
-    if_none_match: Annotated[list[str] | None, Header(description=IF_NONE_MATCH)] = None,
+    if_match: Annotated[TagLines, Header(description=IF_MATCH)] = None,
+    if_none_match: Annotated[TagLines, Header(description=IF_NONE_MATCH)] = None,
 ) -> Conditions:
     return Conditions(parse_tags(if_match), parse_tags(if_none_match))
 
 
 # Scope "function": given back before the response is sent, not after it and its background tasks.
 BorrowedSession = Annotated[Session, Depends(_borrow_session, scope="function")]
+# Of what must never happen twice, the key is required.
+RequestIdempotency = Annotated[Idempotency, Depends(_idempotency)]
+RequiredIdempotency = Annotated[Idempotency, Depends(_required_idempotency)]
 RequestProvenance = Annotated[Provenance, Depends(_provenance)]
 RequestConditions = Annotated[Conditions, Depends(_conditions)]

@@ -3,47 +3,91 @@
 import base64
 import hashlib
 import json
-from collections.abc import Mapping
+import re
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
-from typing import Annotated
+from typing import Annotated, Any, TypeVar
 from uuid import UUID
 
 from fastapi import Query
+from pydantic import BaseModel, ConfigDict, Field
 
 from inventory_api.errors import InvalidCursor
+
+T = TypeVar("T")
 
 DEFAULT_LIMIT = 50
 MAX_LIMIT = 200
 
-Limit = Annotated[int, Query(ge=1, description=f"More than {MAX_LIMIT} is taken as {MAX_LIMIT}.")]
-Cursor = Annotated[
-    str | None, Query(max_length=500, description="`next_cursor` of the page before, with the same filters.")
-]
-Position = tuple[datetime, UUID]
+# How each part of a position is read back from text.
+Order = tuple[Callable[[str], Any], ...]
+Filters = Mapping[str, str | None]
 
 
-def bounded(limit: int) -> int:
-    return min(limit, MAX_LIMIT)
+class PageQuery(BaseModel):
+    """What every list is asked with. A misspelt filter is an error: it would else be a list of everything."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    limit: Annotated[int, Field(ge=1, description=f"More than {MAX_LIMIT} is taken as {MAX_LIMIT}.")] = DEFAULT_LIMIT
+    cursor: Annotated[
+        str | None, Field(max_length=500, description="`next_cursor` of the page before, with the same filters.")
+    ] = None
+
+    @property
+    def size(self) -> int:
+        return min(self.limit, MAX_LIMIT)
 
 
-def encode(position: Position, filters: Mapping[str, str]) -> str:
+Page = Annotated[PageQuery, Query()]
+
+
+def moment(text: str) -> datetime:
+    """A part of a position that is a time."""
+    return datetime.fromisoformat(text).astimezone(UTC)
+
+
+def matching(pattern: str) -> Callable[[str], str]:
+    """A part of a position that is text of this form."""
+
+    def read(text: str) -> str:
+        if not re.fullmatch(pattern, text):
+            raise ValueError(pattern)
+        return text
+
+    return read
+
+
+NEWEST_FIRST: Order = (moment, UUID)
+
+
+def cut(
+    found: Sequence[T], size: int, position: Callable[[T], Sequence[Any]], filters: Filters
+) -> tuple[Sequence[T], str | None]:
+    """Of `size` + 1 found, where there are so many, those of the page, and the cursor of the next one."""
+    shown = found[:size]
+    return shown, encode(position(shown[-1]), filters) if len(found) > size else None
+
+
+def encode(position: Sequence[Any], filters: Filters) -> str:
     """The cursor that continues after `position`. Opaque to clients."""
-    moment, id_ = position
-    text = json.dumps([_digest(filters), moment.isoformat(), str(id_)], separators=(",", ":"))
+    parts = [part.isoformat() if isinstance(part, datetime) else str(part) for part in position]
+    text = json.dumps([_digest(filters), *parts], separators=(",", ":"))
     return base64.urlsafe_b64encode(text.encode()).decode().rstrip("=")
 
 
-def decode(cursor: str | None, filters: Mapping[str, str]) -> Position | None:
-    """
+def decode(cursor: str | None, filters: Filters, order: Order) -> tuple[Any, ...]:
+    """The position; a None for each of its parts where the list begins.
+
     Raises:
         InvalidCursor: it is no cursor, or that of another list.
     """
     if cursor is None:
-        return None
+        return (None,) * len(order)
     try:
         padded = cursor + "=" * (-len(cursor) % 4)
-        digest, moment, id_ = json.loads(base64.b64decode(padded.encode("ascii"), altchars=b"-_", validate=True))
-        position = datetime.fromisoformat(moment).astimezone(UTC), UUID(id_)
+        digest, *parts = json.loads(base64.b64decode(padded.encode("ascii"), altchars=b"-_", validate=True))
+        position = tuple(read(part) for read, part in zip(order, parts, strict=True))
     except (ValueError, TypeError, AttributeError, RecursionError, OverflowError) as error:
         raise InvalidCursor from error
     if digest != _digest(filters):
@@ -51,5 +95,5 @@ def decode(cursor: str | None, filters: Mapping[str, str]) -> Position | None:
     return position
 
 
-def _digest(filters: Mapping[str, str]) -> str:
+def _digest(filters: Filters) -> str:
     return hashlib.sha256(json.dumps(dict(filters), sort_keys=True).encode()).hexdigest()[:16]

@@ -18,6 +18,9 @@ UtcDatetime = Annotated[
 ]
 
 
+Name = Annotated[str, Field(min_length=1, max_length=200, pattern=r"\S")]
+
+
 class StrictModel(BaseModel):
     """Base of every request body: an unknown field or a value of another type is an error, never a guess."""
 

@@ -1,23 +1,11 @@
-"""Items and their stock levels, as the service sees them."""
+"""Items, as the service sees them."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-
-@dataclass(frozen=True, slots=True)
-class Level:
-    """The stock of one item at one location. 0 <= reserved <= on_hand, always."""
-
-    location: str
-    on_hand: int
-    reserved: int
-    version: int
-
-    @property
-    def available(self) -> int:
-        return self.on_hand - self.reserved
+from inventory_api.stock.model import Level
 
 
 @dataclass(frozen=True, slots=True)

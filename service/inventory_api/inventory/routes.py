@@ -2,7 +2,7 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Path, Request, Response
+from fastapi import APIRouter, Path, Query, Request, Response
 
 from inventory_api.errors import (
     Detail,
@@ -24,7 +24,8 @@ from inventory_api.http.openapi import BODY, ETAG, error_responses
 from inventory_api.http.responses import json_response, not_modified
 from inventory_api.http.routing import Route, accepts, requires
 from inventory_api.inventory import service
-from inventory_api.inventory.schemas import SKU_PATTERN, ItemPatch, ItemReplacement, ItemView
+from inventory_api.inventory.schemas import SKU_PATTERN, ItemPage, ItemPatch, ItemQuery, ItemReplacement, ItemView
+from inventory_api.stock.schemas import MovementPage, MovementView
 
 router = APIRouter(prefix="/inventory", tags=["inventory"], route_class=Route)
 
@@ -36,7 +37,20 @@ CHANGE: tuple[type[ServiceError], ...] = (
     PreconditionRequired,
 )
 
+ORDER: pages.Order = (pages.matching(SKU_PATTERN),)
 SkuPath = Annotated[str, Path(pattern=SKU_PATTERN, examples=["BOLT-M8"])]
+
+
+@router.get("", response_model=ItemPage, responses=error_responses(InvalidCursor))
+@requires("inventory:read")
+async def list_items(session: BorrowedSession, query: Annotated[ItemQuery, Query()]) -> Response:
+    """Items by sku."""
+    filters = query.filters()
+    bound_to = {"list": "items", **{name: str(value) for name, value in filters.conditions(None).items()}}
+    (after,) = pages.decode(query.cursor, bound_to, ORDER)
+    found = await service.page(session, filters, after, query.size + 1)
+    shown, next_cursor = pages.cut(found, query.size, lambda item: (item.sku,), bound_to)
+    return json_response(ItemPage(items=[ItemView.of(item) for item in shown], next_cursor=next_cursor))
 
 
 @router.get(
@@ -111,16 +125,25 @@ async def patch_item(
     return json_response(ItemView.of(item), headers={"ETag": item.etag})
 
 
+@router.get("/{sku}/movements", response_model=MovementPage, responses=error_responses(InvalidCursor, NotFound))
+@requires("inventory:read")
+async def get_item_movements(sku: SkuPath, session: BorrowedSession, page: pages.Page) -> Response:
+    """How the stock of the item came to be what it is, newest first."""
+    filters = {"list": "item-movements", "sku": sku}
+    found = await service.movements_page(
+        session, sku, pages.decode(page.cursor, filters, pages.NEWEST_FIRST), page.size + 1
+    )
+    shown, next_cursor = pages.cut(found, page.size, lambda movement: (movement.created_at, movement.id), filters)
+    return json_response(MovementPage(items=[MovementView.of(one) for one in shown], next_cursor=next_cursor))
+
+
 @router.get("/{sku}/audit", response_model=AuditPage, responses=error_responses(InvalidCursor, NotFound))
 @requires("audit:read")
-async def get_item_audit(
-    sku: SkuPath, session: BorrowedSession, limit: pages.Limit = pages.DEFAULT_LIMIT, cursor: pages.Cursor = None
-) -> Response:
+async def get_item_audit(sku: SkuPath, session: BorrowedSession, page: pages.Page) -> Response:
     """Every change of the item, newest first."""
     filters = {"list": "item-audit", "sku": sku}
-    size = pages.bounded(limit)
-    entries = await service.audit_page(session, sku, pages.decode(cursor, filters), size + 1)
-    shown = entries[:size]
-    more = len(entries) > size
-    next_cursor = pages.encode((shown[-1].created_at, shown[-1].id), filters) if more else None
+    found = await service.audit_page(
+        session, sku, pages.decode(page.cursor, filters, pages.NEWEST_FIRST), page.size + 1
+    )
+    shown, next_cursor = pages.cut(found, page.size, lambda entry: (entry.created_at, entry.id), filters)
     return json_response(AuditPage(items=[AuditEntryView.of(entry) for entry in shown], next_cursor=next_cursor))

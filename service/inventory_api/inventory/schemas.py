@@ -1,12 +1,16 @@
 """The payloads of items. Requests are strict: no unknown field, no coercion, bounded everything."""
 
+from datetime import UTC, datetime
 from typing import Annotated, Any, Self
 
-from pydantic import MISSING, AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import MISSING, AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
-from inventory_api.http.schemas import StrictModel, UtcDatetime
+from inventory_api.http.pages import PageQuery
+from inventory_api.http.schemas import Name, StrictModel, UtcDatetime
 from inventory_api.inventory.attributes import MAX_BYTES, MAX_DEPTH, normalised, problem
+from inventory_api.inventory.listing import Filters
 from inventory_api.inventory.model import Item
+from inventory_api.locations.schemas import LocationCode
 
 SKU_PATTERN = r"^[A-Za-z0-9._-]{1,64}$"
 INT4_MAX = 2_147_483_647
@@ -19,8 +23,7 @@ def _bounded(attributes: dict[str, Any]) -> dict[str, Any]:
 
 
 Sku = Annotated[str, Field(pattern=SKU_PATTERN, description="Immutable.", examples=["BOLT-M8"])]
-LocationCode = Annotated[str, Field(pattern=SKU_PATTERN, examples=["MAIN"])]
-Name = Annotated[str, Field(min_length=1, max_length=200, pattern=r"\S", examples=["Bolt M8 x 40"])]
+ItemName = Annotated[Name, Field(examples=["Bolt M8 x 40"])]
 Quantity = Annotated[
     int, Field(ge=0, le=INT4_MAX, description="Total on hand; a difference is applied at `warehouse_location`.")
 ]
@@ -35,7 +38,7 @@ Attributes = Annotated[
 class ItemReplacement(StrictModel):
     """PUT: every field, always."""
 
-    name: Name
+    name: ItemName
     quantity: Quantity
     warehouse_location: LocationCode
     is_discontinued: bool
@@ -49,12 +52,60 @@ class ItemPatch(StrictModel):
     model_config = ConfigDict(json_schema_extra={"minProperties": 1})
 
     sku: Annotated[Sku, Field(description="May be present if it equals the path.")] | MISSING = MISSING
-    name: Name | MISSING = MISSING
+    name: ItemName | MISSING = MISSING
     quantity: Quantity | MISSING = MISSING
     warehouse_location: LocationCode | MISSING = MISSING
     is_discontinued: bool | MISSING = MISSING
     low_stock_threshold: LowStockThreshold | MISSING | None = MISSING
     attributes: Attributes | MISSING = MISSING
+
+
+def _storable(text: str) -> str:
+    if "\0" in text:
+        raise ValueError("NUL is not text.")
+    return text
+
+
+def _in_utc(text: str) -> datetime:
+    """RFC 3339 has no seconds since 1970, which pydantic takes too."""
+    try:
+        moment = datetime.fromisoformat(text)
+        if moment.tzinfo is None or "T" not in text.upper():
+            raise ValueError("It must be a time by RFC 3339, with an offset.")
+        return moment.astimezone(UTC)
+    except OverflowError as error:
+        raise ValueError("It is too far away.") from error
+
+
+class ItemQuery(PageQuery):
+    """The filters of items; all that are given narrow the list."""
+
+    location: Annotated[LocationCode | None, Field(description="Only items that have a level there.")] = None
+    discontinued: bool | None = None
+    low_stock: Annotated[
+        bool | None,
+        Field(description="Whether what is available, over all locations, is at most `low_stock_threshold`."),
+    ] = None
+    updated_since: Annotated[
+        datetime | None,
+        BeforeValidator(lambda text: text and _in_utc(text)),
+        Field(description="Of edits of the item; movements of its stock do not count."),
+    ] = None
+    q: Annotated[
+        str | None,
+        AfterValidator(lambda text: text and _storable(text)),
+        Field(min_length=1, max_length=200, description="How the sku or the name begins, in any case."),
+    ] = None
+
+    def filters(self) -> Filters:
+        return Filters(self.location, self.discontinued, self.low_stock, self.updated_since, self.q)
+
+
+class ItemPage(BaseModel):
+    """By `sku`."""
+
+    items: list["ItemView"]
+    next_cursor: str | None
 
 
 class LevelView(BaseModel):

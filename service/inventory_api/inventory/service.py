@@ -1,6 +1,7 @@
 """What can be done with an item. Every change is one transaction with its movement and its audit row."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -13,7 +14,10 @@ from inventory_api.errors import Detail, NotFound, PreconditionRequired, StockBe
 from inventory_api.http.conditional import Conditions
 from inventory_api.inventory import queries
 from inventory_api.inventory.attributes import merge_patch
+from inventory_api.inventory.listing import Filters
 from inventory_api.inventory.model import Item
+from inventory_api.stock import service as stock
+from inventory_api.stock.model import Movement
 
 
 def resource(sku: str) -> str:
@@ -30,6 +34,11 @@ async def get_item(session: Session, sku: str) -> Item:
     return _found(await queries.get_item(session, sku))
 
 
+async def page(session: Session, filters: Filters, after: str | None, limit: int) -> list[Item]:
+    """At most `limit` items that come after the sku `after`, in the order of their skus."""
+    return await queries.page(session, filters, after, limit)
+
+
 @in_transaction
 async def put_item(
     session: Session, sku: str, fields: Mapping[str, Any], conditions: Conditions, provenance: Provenance
@@ -41,13 +50,13 @@ async def put_item(
         PreconditionFailed: the item is not in the state that the request requires.
         UnknownLocation, StockBelowReserved: as the names say.
     """
-    item = await queries.lock_item(session, sku)
+    item = await _lock(session, sku)
     if item is None:
         conditions.check_absent()
         if await queries.insert_item(session, sku, fields):
             return await _created(session, sku, fields, provenance), True
         # Another request created it in between, and has committed.
-        item = _found(await queries.lock_item(session, sku))
+        item = _found(await _lock(session, sku))
     conditions.check(item.etag)
     if not conditions.has_if_match:
         raise PreconditionRequired("To replace an item that exists, send its ETag as If-Match.")
@@ -72,7 +81,7 @@ async def patch_item(
         PreconditionFailed: the item is not in the state that the request requires.
         UnknownLocation, StockBelowReserved, ValidationFailure: as the names say.
     """
-    item = _found(await queries.lock_item(session, sku))
+    item = _found(await _lock(session, sku))
     conditions.check(item.etag)
     if "quantity" in changes and not conditions.has_if_match:
         raise PreconditionRequired("To set the quantity, send the item's ETag as If-Match.")
@@ -82,20 +91,34 @@ async def patch_item(
     return await _change(session, item, fields, "patch", provenance)
 
 
-async def audit_page(session: Session, sku: str, after: tuple[datetime, UUID] | None, limit: int) -> list[audit.Entry]:
+async def audit_page(
+    session: Session, sku: str, after: tuple[datetime | None, UUID | None], limit: int
+) -> list[audit.Entry]:
     """What happened to an item, newest first.
 
     Raises:
         NotFound: there is no item with this sku.
     """
     _found(await queries.get_item(session, sku))
-    return await audit.page(session, resource(sku), after, limit)
+    return await audit.page(session, audit.Filters(resource=resource(sku)), after, limit)
+
+
+async def movements_page(
+    session: Session, sku: str, after: tuple[datetime | None, UUID | None], limit: int
+) -> list[Movement]:
+    """How the stock of an item came to be what it is, newest first.
+
+    Raises:
+        NotFound: there is no item with this sku.
+    """
+    _found(await queries.get_item(session, sku))
+    return await stock.movements_page(session, sku, after, limit)
 
 
 async def _created(session: Session, sku: str, fields: Mapping[str, Any], provenance: Provenance) -> Item:
-    await queries.ensure_level(session, sku, fields["warehouse_location"])
+    level = await stock.make_level(session, sku, fields["warehouse_location"])
     if fields["quantity"]:
-        await _move(session, sku, fields["warehouse_location"], fields["quantity"], provenance)
+        await stock.set_on_hand(session, sku, level, fields["quantity"], provenance)
     await audit.record(session, resource(sku), "create", audit.difference({}, fields), provenance)
     return await get_item(session, sku)
 
@@ -121,15 +144,16 @@ async def _change(session: Session, item: Item, fields: Mapping[str, Any], actio
                     )
                 ]
             )
-        if level is None:
-            await queries.ensure_level(session, item.sku, location)
-        await _move(session, item.sku, location, delta, provenance)
+        level = level or await stock.make_level(session, item.sku, location)
+        await stock.set_on_hand(session, item.sku, level, delta, provenance)
     await audit.record(session, resource(item.sku), action, changes, provenance)
     return await get_item(session, item.sku)
 
 
-async def _move(session: Session, sku: str, location: str, delta: int, provenance: Provenance) -> None:
-    await queries.move_on_hand(session, sku, location, delta, kind="set", reason="quantity set", provenance=provenance)
+async def _lock(session: Session, sku: str) -> Item | None:
+    """The item with its levels, all locked, the item first."""
+    item = await queries.lock_item(session, sku)
+    return replace(item, levels=await stock.lock_levels(session, sku)) if item is not None else None
 
 
 def _found(item: Item | None) -> Item:

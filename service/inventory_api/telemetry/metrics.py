@@ -27,6 +27,8 @@ EXIT_REASONS = ("stopped", "wedged", "killed", "crashed", "failed")
 # Of INVENTORY_RATE_LIMIT: the only limit is `default`; of several, each has the name of its unit.
 RATE_LIMIT_POLICIES = ("default", "second", "minute", "hour", "day", "month", "year")
 
+IDEMPOTENCY_RESULTS = ("executed", "replayed", "in_progress", "reused")
+
 # Filled at start from what the code declares: a value set that is closed, but not written here.
 ROUTES = "the templates of the application's routes, and none"
 STATUSES = "the HTTP statuses that the routes document"
@@ -192,12 +194,20 @@ REDIS_ERRORS = Metric(
     {"error_type": ("timeout", "connection", "pool", "refused")},
 )
 
+IDEMPOTENCY = Metric(
+    "idempotency_total",
+    "counter",
+    "requests",
+    "Requests with an Idempotency-Key, by what became of them.",
+    {"result": IDEMPOTENCY_RESULTS},
+)
+
 CATALOGUE = (
     REQUEST_DURATION, ACTIVE_REQUESTS, SHED, RATE_LIMITED, EXCEPTIONS,
     BUILD_INFO, SERVER_WORKER_UP, SERVER_WORKER_HEARTBEAT, SERVER_WORKER_EXITS, EVENT_LOOP_LAG,
     LOG_RECORDS, SPANS_DROPPED, API_KEYS_LOADED, HEALTH_CHECK,
     QUERY_DURATION, CONNECTIONS, CONNECTIONS_MAX, CONNECTIONS_PENDING, CONNECTION_WAIT, CONNECTION_TIMEOUTS,
-    REDIS_BREAKER_STATE, REDIS_ERRORS,
+    REDIS_BREAKER_STATE, REDIS_ERRORS, IDEMPOTENCY,
 )  # fmt: skip
 
 
@@ -232,3 +242,4 @@ class Metrics:
         self.connection_timeouts: Counter = CONNECTION_TIMEOUTS.create(self.registry)
         self.redis_breaker_state: Gauge = REDIS_BREAKER_STATE.create(self.registry)
         self.redis_errors: Counter = REDIS_ERRORS.create(self.registry)
+        self.idempotency: Counter = IDEMPOTENCY.create(self.registry)

@@ -197,4 +197,5 @@ async def test_the_document_tells_of_429_and_its_headers(service: Service) -> No
         if isinstance(route, Route):
             responses = document["paths"][path][method.lower()]["responses"]
             assert {"Retry-After", "RateLimit", "RateLimit-Policy"} <= set(responses["429"]["headers"])
-            assert {"RateLimit", "RateLimit-Policy"} <= set(responses["200"]["headers"])
+            for status in {"200", "201"} & set(responses):
+                assert {"RateLimit", "RateLimit-Policy"} <= set(responses[status]["headers"])

@@ -1,0 +1,34 @@
+"""Statements of lists with optional filters: one for each combination, so that each has a plan of its own.
+
+With `$1 IS NULL OR ...` in one statement for all, PostgreSQL would sooner or later plan for none of them.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+from inventory_api.database.statement import Statement
+
+
+class Listing:
+    """`sql` has `{where}` and `{limit}`; each condition has `{}` where its argument is, if it has one."""
+
+    def __init__(self, name: str, sql: str, conditions: Mapping[str, str]) -> None:
+        self._name = name
+        self._sql = sql
+        self._conditions = conditions
+        self._statements: dict[tuple[str, ...], Statement] = {}
+
+    def page(self, given: Mapping[str, tuple[Any, ...]], limit: int) -> tuple[Statement, list[Any]]:
+        """The statement for the conditions that are given, and its arguments: theirs, then the limit."""
+        names = tuple(given)
+        if names not in self._statements:
+            self._statements[names] = self._statement(given)
+        return self._statements[names], [*(argument for arguments in given.values() for argument in arguments), limit]
+
+    def _statement(self, given: Mapping[str, tuple[Any, ...]]) -> Statement:
+        number, parts = 1, []
+        for name, arguments in given.items():
+            parts.append(self._conditions[name].format(*(f"${number + index}" for index in range(len(arguments)))))
+            number += len(arguments)
+        where = "WHERE " + "\n      AND ".join(parts) if parts else ""
+        return Statement(self._name, self._sql.format(where=where, limit=f"${number}"))

@@ -1,0 +1,60 @@
+"""The list of items, and its filters."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from inventory_api.database.listing import Listing
+
+COLUMNS = """
+           sku, name, warehouse_location, is_discontinued, low_stock_threshold, attributes, version,
+           created_at, updated_at,
+           (SELECT coalesce(jsonb_agg(jsonb_build_array(l.location, l.on_hand, l.reserved, l.version)
+                                      ORDER BY l.location), '[]')
+            FROM stock_level l WHERE l.sku = item.sku) AS levels"""
+
+PAGE = Listing(
+    "inventory.page",
+    f"""
+    SELECT {COLUMNS}
+    FROM item
+    {{where}}
+    ORDER BY sku
+    LIMIT {{limit}}
+    """,  # noqa: S608 -- a constant
+    {
+        "after": "sku > {}",
+        "location": "EXISTS (SELECT FROM stock_level l WHERE l.sku = item.sku AND l.location = {})",
+        "discontinued": "is_discontinued",
+        "not_discontinued": "NOT is_discontinued",
+        "low_stock": """low_stock_threshold IS NOT NULL
+      AND low_stock_threshold >= (SELECT sum(l.on_hand - l.reserved) FROM stock_level l WHERE l.sku = item.sku)""",
+        "not_low_stock": """(low_stock_threshold IS NULL OR low_stock_threshold
+      < (SELECT sum(l.on_hand - l.reserved) FROM stock_level l WHERE l.sku = item.sku))""",
+        "updated_since": "updated_at >= {}",
+        # A prefix is a range of text, up to the last code point that there can be behind it.
+        "q": """(lower(sku) COLLATE "C" BETWEEN lower({0}) AND lower({0}) || chr(1114111)
+       OR lower(name) COLLATE "C" BETWEEN lower({0}) AND lower({0}) || chr(1114111))""",
+    },
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Filters:
+    """Each narrows the list; None does not."""
+
+    location: str | None = None
+    discontinued: bool | None = None
+    low_stock: bool | None = None
+    updated_since: datetime | None = None
+    q: str | None = None
+
+    def conditions(self, after: str | None) -> Mapping[str, tuple[Any, ...]]:
+        """Those of `PAGE`, with their arguments."""
+        with_argument = {"after": after, "location": self.location, "updated_since": self.updated_since, "q": self.q}
+        flags = {"discontinued": self.discontinued, "low_stock": self.low_stock}
+        return {
+            **{name: (value,) for name, value in with_argument.items() if value is not None},
+            **{name if value else f"not_{name}": () for name, value in flags.items() if value is not None},
+        }

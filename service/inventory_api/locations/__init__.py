@@ -1,0 +1,1 @@
+"""Where stock is: the codes that levels, movements and items refer to."""

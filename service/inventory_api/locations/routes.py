@@ -1,0 +1,95 @@
+"""Locations over HTTP."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Path, Response
+
+from inventory_api.errors import Conflict, EmptyPatch, InvalidCursor, NotFound, PreconditionFailed
+from inventory_api.http import pages
+from inventory_api.http.body import JSON_MEDIA_TYPE, MERGE_PATCH
+from inventory_api.http.deps import BorrowedSession, RequestConditions, RequestIdempotency, RequestProvenance
+from inventory_api.http.idempotency.records import Answer
+from inventory_api.http.openapi import BODY, ETAG, IDEMPOTENCY, error_responses
+from inventory_api.http.responses import json_response, not_modified
+from inventory_api.http.routing import Route, accepts, requires
+from inventory_api.locations import service
+from inventory_api.locations.schemas import CODE_PATTERN, LocationCreation, LocationPage, LocationPatch, LocationView
+
+router = APIRouter(prefix="/locations", tags=["locations"], route_class=Route)
+
+CodePath = Annotated[str, Path(pattern=CODE_PATTERN, examples=["MAIN"])]
+FILTERS = {"list": "locations"}
+
+
+ORDER: pages.Order = (pages.moment, pages.matching(CODE_PATTERN))
+
+
+@router.get("", response_model=LocationPage, responses=error_responses(InvalidCursor))
+@requires("inventory:read")
+async def list_locations(session: BorrowedSession, page: pages.Page) -> Response:
+    """Every location, newest first."""
+    found = await service.page(session, pages.decode(page.cursor, FILTERS, ORDER), page.size + 1)
+    shown, next_cursor = pages.cut(found, page.size, lambda location: (location.created_at, location.code), FILTERS)
+    return json_response(LocationPage(items=[LocationView.of(one) for one in shown], next_cursor=next_cursor))
+
+
+@router.post(
+    "",
+    status_code=201,
+    response_model=LocationView,
+    responses=error_responses(*BODY, Conflict, *IDEMPOTENCY),
+)
+@requires("inventory:write")
+async def create_location(
+    creation: LocationCreation,
+    session: BorrowedSession,
+    idempotency: RequestIdempotency,
+    provenance: RequestProvenance,
+) -> Response:
+    """A new location. Its code never changes."""
+
+    async def create() -> Answer:
+        location = await service.create_location(session, creation.model_dump(), provenance)
+        return Answer(201, LocationView.of(location).model_dump_json(), f"/locations/{location.code}")
+
+    return await idempotency.run(session, create)
+
+
+@router.get(
+    "/{code}",
+    response_model=LocationView,
+    responses={
+        200: {"headers": ETAG},
+        304: {"description": "The ETag is that of If-None-Match.", "headers": ETAG},
+        **error_responses(NotFound),
+    },
+)
+@requires("inventory:read")
+async def get_location(code: CodePath, session: BorrowedSession, conditions: RequestConditions) -> Response:
+    """One location."""
+    location = await service.get_location(session, code)
+    if conditions.matches_none(location.etag):
+        return not_modified(location.etag)
+    return json_response(LocationView.of(location), headers={"ETag": location.etag})
+
+
+@router.patch(
+    "/{code}",
+    response_model=LocationView,
+    responses={200: {"headers": ETAG}, **error_responses(*BODY, NotFound, EmptyPatch, PreconditionFailed)},
+)
+@accepts(JSON_MEDIA_TYPE, MERGE_PATCH)
+@requires("inventory:write")
+async def patch_location(
+    code: CodePath,
+    patch: LocationPatch,
+    session: BorrowedSession,
+    conditions: RequestConditions,
+    provenance: RequestProvenance,
+) -> Response:
+    """Change the given fields and no others."""
+    changes = patch.model_dump(exclude_unset=True)
+    if not changes:
+        raise EmptyPatch
+    location = await service.patch_location(session, code, changes, conditions, provenance)
+    return json_response(LocationView.of(location), headers={"ETag": location.etag})

@@ -1,0 +1,58 @@
+"""The payloads of locations."""
+
+from typing import Annotated, Self
+
+from pydantic import MISSING, BaseModel, ConfigDict, Field
+
+from inventory_api.http.schemas import Name, StrictModel, UtcDatetime
+from inventory_api.locations.model import Location
+
+CODE_PATTERN = r"^[A-Za-z0-9._-]{1,64}$"
+
+LocationCode = Annotated[str, Field(pattern=CODE_PATTERN, examples=["MAIN"])]
+LocationName = Annotated[Name, Field(examples=["Main warehouse"])]
+
+
+class LocationCreation(StrictModel):
+    """POST: a new location. One that is not active takes no stock."""
+
+    code: LocationCode
+    name: LocationName
+    active: bool = True
+
+
+class LocationPatch(StrictModel):
+    """PATCH: any non-empty subset. A field that is absent is not touched."""
+
+    model_config = ConfigDict(json_schema_extra={"minProperties": 1})
+
+    name: LocationName | MISSING = MISSING
+    active: bool | MISSING = MISSING
+
+
+class LocationView(BaseModel):
+    """A location."""
+
+    code: str
+    name: str
+    active: bool
+    version: int
+    created_at: UtcDatetime
+    updated_at: UtcDatetime
+
+    @classmethod
+    def of(cls, location: Location) -> Self:
+        return cls(
+            code=location.code,
+            **location.fields(),
+            version=location.version,
+            created_at=location.created_at,
+            updated_at=location.updated_at,
+        )
+
+
+class LocationPage(BaseModel):
+    """Newest first."""
+
+    items: list[LocationView]
+    next_cursor: str | None

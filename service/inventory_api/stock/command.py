@@ -1,0 +1,34 @@
+"""`inventory-api verify-ledger`."""
+
+import logging
+from collections.abc import Callable
+from dataclasses import asdict
+
+import asyncpg
+
+from inventory_api.database import pool
+from inventory_api.database.errors import UNUSABLE
+from inventory_api.stock import ledger
+
+logger = logging.getLogger(__name__)
+
+# It reads everything, and waits for nobody.
+SERVER_SETTINGS = {"application_name": "inventory-api-verify-ledger", "default_transaction_read_only": "on"}
+CLOSE_SECONDS = 3.0
+
+
+async def verify_ledger(dsn: Callable[[], str]) -> int:
+    """Log each level that differs from its movements; the exit status is 0 where none does, else 1."""
+    try:
+        connection = await pool.connect(dsn(), server_settings=SERVER_SETTINGS, command_timeout=None)
+        try:
+            found = await ledger.mismatches(connection)
+        finally:
+            await connection.close(timeout=CLOSE_SECONDS)
+    except (asyncpg.PostgresError, *UNUSABLE) as error:
+        logger.error("the ledger cannot be read: %s", str(error) or type(error).__name__)
+        return 1
+    for mismatch in found:
+        logger.error("a level is not the sum of its movements", extra=asdict(mismatch))
+    logger.info("%d levels differ from the ledger", len(found))
+    return 1 if found else 0

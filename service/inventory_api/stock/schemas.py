@@ -1,0 +1,136 @@
+"""The payloads of adjustments, transfers and movements."""
+
+from typing import Annotated, Self
+from uuid import UUID
+
+from pydantic import MISSING, AfterValidator, BaseModel, Field, model_validator
+
+from inventory_api.http.schemas import StrictModel, UtcDatetime
+from inventory_api.inventory.schemas import Sku
+from inventory_api.locations.schemas import LocationCode
+from inventory_api.stock.model import INT4_MAX, Change, Movement
+
+MAX_LINES = 100
+
+
+def _not_zero(delta: int) -> int:
+    if delta == 0:
+        raise ValueError("A change of 0 is none.")
+    return delta
+
+
+Delta = Annotated[
+    int,
+    Field(ge=-INT4_MAX, le=INT4_MAX, description="Added to what is on hand.", json_schema_extra={"not": {"const": 0}}),
+    AfterValidator(_not_zero),
+]
+Text = Annotated[str, Field(min_length=1, max_length=200, pattern=r"\S")]
+Reference = Annotated[Text, Field(description="Of whoever asks, such as the number of a delivery.")]
+
+
+class AdjustmentLine(StrictModel):
+    """`location` is that of the item, where it is absent."""
+
+    sku: Sku
+    delta: Delta
+    reason: Text
+    location: LocationCode | MISSING = MISSING
+    reference: Reference | MISSING = MISSING
+
+    def change(self, number: int) -> Change:
+        return Change(
+            line=("body", "lines", number),
+            quantity_field="delta",
+            location_field="location",
+            sku=self.sku,
+            location=None if self.location is MISSING else self.location,
+            on_hand_delta=self.delta,
+            kind="adjustment",
+            reason=self.reason,
+            reference=None if self.reference is MISSING else self.reference,
+        )
+
+
+class Adjustments(StrictModel):
+    """All of them are made, in order, or none."""
+
+    lines: Annotated[list[AdjustmentLine], Field(min_length=1, max_length=MAX_LINES)]
+
+    def changes(self) -> list[Change]:
+        return [line.change(number) for number, line in enumerate(self.lines)]
+
+
+class TransferLine(StrictModel):
+    """From one location to another one."""
+
+    sku: Sku
+    from_: Annotated[LocationCode, Field(alias="from")]
+    to: LocationCode
+    quantity: Annotated[int, Field(ge=1, le=INT4_MAX)]
+    reference: Reference | MISSING = MISSING
+
+    @model_validator(mode="after")
+    def _elsewhere(self) -> Self:
+        if self.from_ == self.to:
+            raise ValueError("A transfer must lead to another location.")
+        return self
+
+    def changes(self, number: int) -> list[Change]:
+        def change(location: str, location_field: str, delta: int) -> Change:
+            return Change(
+                line=("body", "lines", number),
+                quantity_field="quantity",
+                location_field=location_field,
+                sku=self.sku,
+                location=location,
+                on_hand_delta=delta,
+                kind="transfer_out" if delta < 0 else "transfer_in",
+                reference=None if self.reference is MISSING else self.reference,
+            )
+
+        return [change(self.from_, "from", -self.quantity), change(self.to, "to", self.quantity)]
+
+
+class Transfers(StrictModel):
+    """All of them are made, in order, or none."""
+
+    lines: Annotated[list[TransferLine], Field(min_length=1, max_length=MAX_LINES)]
+
+    def changes(self) -> list[Change]:
+        return [change for number, line in enumerate(self.lines) for change in line.changes(number)]
+
+
+class MovementView(BaseModel):
+    """One row of the ledger: what changed, and what the level was then."""
+
+    id: UUID
+    sku: str
+    location: str
+    kind: str
+    on_hand_delta: int
+    reserved_delta: int
+    on_hand: int
+    reserved: int
+    reason: str | None
+    reference: str | None
+    actor: str
+    request_id: str
+    trace_id: str | None
+    created_at: UtcDatetime
+
+    @classmethod
+    def of(cls, movement: Movement) -> Self:
+        return cls.model_validate(movement, from_attributes=True)
+
+
+class Movements(BaseModel):
+    """Those of one request, in the order of its lines."""
+
+    movements: list[MovementView]
+
+
+class MovementPage(BaseModel):
+    """Newest first."""
+
+    items: list[MovementView]
+    next_cursor: str | None

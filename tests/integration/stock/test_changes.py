@@ -1,0 +1,181 @@
+"""Adjustments and transfers over HTTP: all of a request or nothing of it, and never below what is there."""
+
+import asyncio
+import uuid
+from typing import Any
+
+import httpx
+import pytest
+from tests.support.database import fetch
+from tests.support.service import Service, error_of
+
+BALANCE = """
+SELECT sku, location FROM stock_level
+LEFT JOIN (SELECT sku, location, sum(on_hand_delta) AS on_hand, sum(reserved_delta) AS reserved
+           FROM stock_movement GROUP BY sku, location) AS ledger USING (sku, location)
+WHERE stock_level.on_hand <> coalesce(ledger.on_hand, 0) OR stock_level.reserved <> coalesce(ledger.reserved, 0)
+"""
+
+
+async def post(service: Service, what: str, *lines: dict[str, Any], key: str | None = None) -> httpx.Response:
+    headers = {"Idempotency-Key": key or str(uuid.uuid4())}
+    return await service.api.post(f"/inventory/{what}", json={"lines": lines}, headers=headers)
+
+
+def adjustment(sku: str, delta: int, **more: str) -> dict[str, Any]:
+    return {"sku": sku, "delta": delta, "reason": "counted", **more}
+
+
+def transfer(sku: str, origin: str, to: str, quantity: int) -> dict[str, Any]:
+    return {"sku": sku, "from": origin, "to": to, "quantity": quantity}
+
+
+async def on_hand(service: Service, sku: str) -> dict[str, int]:
+    levels = (await service.api.get(f"/inventory/{sku}")).raise_for_status().json()["levels"]
+    return {level["location"]: level["on_hand"] for level in levels}
+
+
+@pytest.fixture
+async def places(service: Service) -> None:
+    for code in ("EAST", "WEST"):
+        (await service.api.post("/locations", json={"code": code, "name": code})).raise_for_status()
+
+
+@pytest.fixture
+async def stocked(service: Service, places: None) -> None:
+    for sku in ("A-1", "B-2"):
+        (await service.put(sku)).raise_for_status()
+
+
+async def test_an_adjustment_moves_the_level_writes_the_ledger_and_the_audit(service: Service, stocked: None) -> None:
+    etag = (await service.api.get("/inventory/A-1")).headers["ETag"]
+    line = adjustment("A-1", -3, reference="count-7")
+    response = await post(service, "adjustments", line)
+    assert response.status_code == 201
+    (movement,) = response.json()["movements"]
+    assert {name: movement[name] for name in ("sku", "location", "kind", "on_hand_delta", "reserved_delta")} == {
+        "sku": "A-1", "location": "MAIN", "kind": "adjustment", "on_hand_delta": -3, "reserved_delta": 0,
+    }  # fmt: skip
+    assert (movement["on_hand"], movement["reason"], movement["reference"]) == (7, "counted", "count-7")
+    assert movement["request_id"] == response.headers["X-Request-ID"]
+    read = await service.api.get("/inventory/A-1")
+    assert (read.json()["quantity"], read.headers["ETag"] == etag) == (7, False)
+    page = (await service.api.get("/inventory/A-1/movements")).json()
+    assert page["items"][0] == movement
+    assert [one["kind"] for one in page["items"]] == ["adjustment", "set"]
+    entry = (await service.audit("A-1"))[0]
+    assert (entry["action"], entry["changes"]) == (
+        "adjust", {"levels.MAIN.on_hand": {"before": 10, "after": 7}},
+    )  # fmt: skip
+
+
+async def test_lines_are_made_in_order_and_each_is_a_movement(service: Service, stocked: None) -> None:
+    response = await post(
+        service,
+        "adjustments",
+        adjustment("B-2", 5),
+        adjustment("A-1", 4, location="WEST"),
+        adjustment("A-1", -2, location="WEST"),
+    )
+    moved = [(one["sku"], one["location"], one["on_hand"]) for one in response.json()["movements"]]
+    assert moved == [("B-2", "MAIN", 15), ("A-1", "WEST", 4), ("A-1", "WEST", 2)]
+    assert await on_hand(service, "A-1") == {"MAIN": 10, "WEST": 2}
+
+
+async def test_a_transfer_takes_from_one_location_and_gives_to_another(service: Service, stocked: None) -> None:
+    response = await post(service, "transfers", transfer("A-1", "MAIN", "EAST", 4))
+    assert [one["kind"] for one in response.json()["movements"]] == ["transfer_out", "transfer_in"]
+    assert await on_hand(service, "A-1") == {"EAST": 4, "MAIN": 6}
+
+
+async def test_every_line_that_does_not_fit_is_named_and_nothing_is_made(service: Service, stocked: None) -> None:
+    refused = await post(
+        service, "adjustments", adjustment("A-1", -11), adjustment("B-2", -1), adjustment("A-1", -10, location="EAST")
+    )
+    error = error_of(refused)
+    assert (refused.status_code, error["type"]) == (409, "INSUFFICIENT_STOCK")
+    assert [detail["location"] for detail in error["details"]] == [
+        ["body", "lines", 0, "delta"],
+        ["body", "lines", 2, "delta"],
+    ]
+    assert error["details"][0]["meta"] == {"location": "MAIN", "on_hand": 10, "reserved": 0, "available": 10}
+    assert await on_hand(service, "A-1") == await on_hand(service, "B-2") == {"MAIN": 10}
+
+
+@pytest.mark.parametrize(
+    ("what", "line", "status", "kind", "place"),
+    [
+        ("adjustments", adjustment("NONE", 1), 422, "UNKNOWN_SKU", ["body", "lines", 0, "sku"]),
+        ("adjustments", adjustment("A-1", 1, location="X"), 422, "UNKNOWN_LOCATION", ["body", "lines", 0, "location"]),
+        ("transfers", transfer("A-1", "NONE", "MAIN", 1), 422, "UNKNOWN_LOCATION", ["body", "lines", 0, "from"]),
+        ("transfers", transfer("A-1", "MAIN", "NONE", 1), 422, "UNKNOWN_LOCATION", ["body", "lines", 0, "to"]),
+        ("transfers", transfer("A-1", "MAIN", "MAIN", 1), 422, "VALIDATION_FAILURE", ["body", "lines", 0]),
+        ("transfers", transfer("A-1", "MAIN", "EAST", 0), 422, "VALIDATION_FAILURE", ["body", "lines", 0, "quantity"]),
+        ("transfers", transfer("A-1", "MAIN", "EAST", 11), 409, "INSUFFICIENT_STOCK", ["body", "lines", 0, "quantity"]),
+        ("transfers", transfer("A-1", "EAST", "MAIN", 1), 409, "INSUFFICIENT_STOCK", ["body", "lines", 0, "quantity"]),
+        ("adjustments", adjustment("A-1", 0), 422, "VALIDATION_FAILURE", ["body", "lines", 0, "delta"]),
+        ("adjustments", adjustment("A-1", 2_147_483_647), 422, "VALIDATION_FAILURE", ["body", "lines", 0, "delta"]),
+    ],
+)  # fmt: skip
+async def test_what_cannot_be_made_is_told_with_its_place(
+    service: Service, stocked: None, what: str, line: dict[str, Any], status: int, kind: str, place: list[Any]
+) -> None:
+    refused = await post(service, what, line)
+    assert (refused.status_code, error_of(refused)["type"]) == (status, kind)
+    assert error_of(refused)["details"][0]["location"] == place
+    assert await on_hand(service, "A-1") == {"MAIN": 10}
+    assert len(await service.audit("A-1")) == 1
+
+
+async def test_a_location_that_is_not_active_gives_and_takes_no_more(service: Service, stocked: None) -> None:
+    (await post(service, "transfers", transfer("A-1", "MAIN", "EAST", 4))).raise_for_status()
+    (await service.api.patch("/locations/EAST", json={"active": False})).raise_for_status()
+    refused = await post(service, "adjustments", adjustment("A-1", 1, location="EAST"))
+    assert error_of(refused)["details"][0]["code"] == "inactive_location"
+    assert (await post(service, "transfers", transfer("A-1", "EAST", "MAIN", 4))).status_code == 201
+
+
+# On a machine that has other things to do, they may wait for each other for longer than a request should.
+@pytest.mark.settings(max_in_flight=64, pool_acquire_timeout=4)
+async def test_32_clients_take_a_sku_to_exactly_zero(service: Service, stocked: None, database_url: str) -> None:
+    """By adjustments of one to three, more than there is of it: what fits is made, and nothing else."""
+    (await post(service, "adjustments", adjustment("A-1", 490))).raise_for_status()
+    taken, refused, others = 0, 0, list[str]()
+    deltas = iter([1, 3, 2] * 200)
+
+    async def take() -> None:
+        nonlocal taken, refused
+        for delta in deltas:
+            response = await post(service, "adjustments", adjustment("A-1", -delta))
+            if response.status_code == 201:
+                taken += delta
+            elif response.status_code == 409 and error_of(response)["type"] == "INSUFFICIENT_STOCK":
+                refused += 1
+            else:
+                others.append(response.text)
+
+    await asyncio.gather(*(take() for _ in range(32)))
+    left = (await on_hand(service, "A-1"))["MAIN"]
+    assert others == []
+    assert (taken + left, refused > 0) == (500, True)
+    assert await asyncio.to_thread(fetch, database_url, BALANCE) == []
+
+
+async def test_transfers_both_ways_at_once_neither_lose_anything_nor_wait_in_a_circle(
+    service: Service, stocked: None, database_url: str
+) -> None:
+    """Two skus in opposite orders, between locations that have no level yet."""
+    lines = [transfer("A-1", "MAIN", "EAST", 1), transfer("B-2", "MAIN", "WEST", 1)]
+    back = [transfer("B-2", "WEST", "MAIN", 1), transfer("A-1", "EAST", "MAIN", 1)]
+    statuses = set[int]()
+
+    async def move(number: int) -> None:
+        for _ in range(15):
+            statuses.add((await post(service, "transfers", *(back if number % 2 else lines))).status_code)
+
+    await asyncio.gather(*(move(number) for number in range(16)))
+    assert statuses <= {201, 409, 503}
+    for sku in ("A-1", "B-2"):
+        assert sum((await on_hand(service, sku)).values()) == 10
+    assert await asyncio.to_thread(fetch, database_url, BALANCE) == []
+    assert await service.metric("db_client_operation_duration_seconds_count", error_type="deadlock_detected") == 0
