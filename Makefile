@@ -19,13 +19,13 @@ lint: $(VENV)/test ## style, types and import rules
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-test-python: $(VENV)/test $(VENV)/helm ## pytest, without tests/e2e and tests/drills
+test-python: $(VENV)/test helm ## pytest, without tests/e2e and tests/drills
 	PATH="$(abspath $(VENV))/tools:$$PATH" $(BIN)/pytest tests --ignore tests/e2e --ignore tests/drills $(ARGS)
 
 drill: $(VENV)/test ## faults on real processes under load, counted; SHORT=1 takes the few that CI runs
 	$(BIN)/pytest tests/drills -s --timeout 300 $(if $(SHORT),-m "not thorough" --times told) $(ARGS)
 
-e2e: $(VENV)/test $(VENV)/helm ## the chart on the cluster of KUBECONFIG; its image must be loaded there
+e2e: $(VENV)/test helm ## the chart on the cluster of KUBECONFIG; its image must be loaded there
 	PATH="$(abspath $(VENV))/tools:$$PATH" $(BIN)/pytest tests/e2e -s --timeout 900 $(ARGS)
 
 format: $(VENV)/test ## make the code look as `make lint` wants it
@@ -64,13 +64,12 @@ $(VENV)/test: $(VENV)/python requirements/build.txt requirements/test.txt pyproj
 	$(call install,test)
 	@touch $(VENV)/dev
 
-# Helm from PATH, else built by Go.
+# Helm from PATH, else built by Go. Looked for each time: PATH is not the same in every shell.
 HELM_MODULE := helm.sh/helm/v3/cmd/helm@v3.22.0
-$(VENV)/helm: $(VENV)/python
+helm: $(VENV)/python
 	@mkdir -p $(VENV)/tools
-	@command -v helm >/dev/null || { \
+	@command -v helm >/dev/null || [ -x $(VENV)/tools/helm ] || { \
 		command -v go >/dev/null || { echo "the chart's tests need helm 3.14 or newer, or Go to build it" >&2; exit 1; }; \
 		echo "building helm by Go, once (a few minutes)"; GOBIN="$(abspath $(VENV))/tools" go install $(HELM_MODULE); }
-	@touch $@
 
-.PHONY: help run test lint test-python drill e2e format requirements clean
+.PHONY: help run test lint test-python drill e2e format requirements helm clean
