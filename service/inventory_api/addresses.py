@@ -1,5 +1,6 @@
 """The URLs of PostgreSQL and Redis: what the drivers would tell late, or not at all, is told before anything starts."""
 
+import hashlib
 import re
 from urllib.parse import SplitResult, parse_qsl, urlsplit
 
@@ -9,6 +10,8 @@ REDIS = ("redis", "rediss", "unix")
 ADDRESS = re.compile(r"(\[.*\]|[^:]*)(:([1-9]\d{0,3}|[1-5]\d{4}|6[0-4]\d{3}|65[0-4]\d{2}|655[0-2]\d|6553[0-5]))?")
 # https://www.postgresql.org/docs/current/libpq-ssl.html
 SSL_MODES = {"disable", "allow", "prefer", "require", "verify-ca", "verify-full"}
+# Of the options of a database's URL, those that tell where it is.
+WHERE = {"host", "port", "dbname", "database"}
 # Time-outs and sizes are the service's own.
 REDIS_OPTIONS = {
     "client_name", "db", "protocol",
@@ -31,6 +34,14 @@ def check_redis(url: str) -> None:
             raise ValueError(f"{name!r} is no option; there are {', '.join(sorted(REDIS_OPTIONS))}")
     if split.scheme != "unix" and not re.fullmatch(r"/?\d*", split.path):
         raise ValueError("after the host comes the number of a database, as in redis://host:6379/0")
+
+
+def database_id(url: str) -> str:
+    """Short text that is the same for the same database, whoever connects to it; nothing can be read from it."""
+    split = urlsplit(url)
+    options = [(name, value) for name, value in parse_qsl(split.query) if name in WHERE]
+    place = (split.netloc.rpartition("@")[2], split.path, *sorted(options))
+    return hashlib.sha256(repr(place).encode()).hexdigest()[:12]
 
 
 def _split(url: str, schemes: tuple[str, ...]) -> SplitResult:

@@ -12,7 +12,7 @@ from starlette.middleware import Middleware
 from starlette.types import Lifespan, Receive, Scope, Send
 from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
-from inventory_api import __version__
+from inventory_api import __version__, addresses
 from inventory_api.database.checks import CheckConnection, DatabaseCheck, SchemaCheck
 from inventory_api.database.pool import Database
 from inventory_api.drain import Drain
@@ -36,6 +36,7 @@ from inventory_api.redis.breaker import Breaker
 from inventory_api.redis.check import RedisCheck
 from inventory_api.redis.client import create as create_client
 from inventory_api.redis.guarded import GuardedRedis
+from inventory_api.redis.read_cache import ReadCache
 from inventory_api.resources import Resources
 from inventory_api.server.edge import Edge
 from inventory_api.server.management import create_management
@@ -114,6 +115,13 @@ def _create_resources(settings: Settings, metrics: Metrics, drain: Drain) -> Res
     checking = create_client(settings.current_redis_url, max_connections=1)
     if redis is not None and checking is not None:
         checks.append(RedisCheck(checking, redis))
+    item_cache = ReadCache(
+        "item",
+        redis,
+        metrics.cache_requests,
+        database=addresses.database_id(settings.current_database_url()),
+        release=__version__,
+    )
     return Resources(
         metrics=metrics,
         tracer_provider=provider,
@@ -124,8 +132,10 @@ def _create_resources(settings: Settings, metrics: Metrics, drain: Drain) -> Res
             acquire_timeout=settings.pool_acquire_timeout,
             metrics=metrics,
             tracer=provider.get_tracer("inventory_api.database"),
+            after_commit=item_cache.drop,
         ),
         redis=redis,
+        item_cache=item_cache,
         rate_limiter=RateLimiter(settings.rate_limit, redis, metrics.rate_limited),
         health=Health(
             checks, required=settings.required_checks, draining=lambda: drain.draining, up=metrics.health_check

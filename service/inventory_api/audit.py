@@ -17,7 +17,8 @@ INSERT = Statement(
     "audit.insert",
     """
     INSERT INTO audit_entry (id, resource, action, changes, actor, request_id, trace_id)
-    VALUES ($1, $2, $3, $4::jsonb, $5, $6, $7)
+    SELECT id, resource, $4, changes::jsonb, $5, $6, $7
+    FROM unnest($1::uuid[], $2::text[], $3::text[]) AS changed (id, resource, changes)
     """,
 )
 
@@ -75,15 +76,19 @@ def difference(before: Mapping[str, Any], after: Mapping[str, Any]) -> dict[str,
 
 
 async def record(
-    session: Session, resource: str, action: str, changes: Mapping[str, Any], provenance: Provenance
+    session: Session, action: str, changes: Mapping[str, Mapping[str, Any]], provenance: Provenance
 ) -> None:
-    """Write one row in the caller's transaction."""
+    """Write a row for each resource that `changes` names, in the caller's transaction.
+
+    What is known of a resource elsewhere, as in a cache, is forgotten after COMMIT: whoever writes says so here.
+    """
+    session.changed(*changes)
     await session.execute(
         INSERT,
-        uuid7(),
-        resource,
+        [uuid7() for _ in changes],
+        [*changes],
+        [codec.encode(changed) for changed in changes.values()],
         action,
-        codec.encode(changes),
         provenance.actor,
         provenance.request_id,
         provenance.trace_id,

@@ -13,6 +13,7 @@ from inventory_api.health import Health
 from inventory_api.http.auth import ApiKeys
 from inventory_api.http.rate_limit.limiter import RateLimiter
 from inventory_api.redis.guarded import GuardedRedis
+from inventory_api.redis.read_cache import ReadCache
 from inventory_api.telemetry.metrics import Metrics
 
 logger = logging.getLogger(__name__)
@@ -30,6 +31,7 @@ class Resources:
     api_keys: ApiKeys
     database: Database
     redis: GuardedRedis | None
+    item_cache: ReadCache
     rate_limiter: RateLimiter
     health: Health
 

@@ -8,7 +8,7 @@ network that is slower than the wait that a request can afford.
 import asyncio
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable, Collection
 from typing import Any
 
 import asyncpg
@@ -28,6 +28,7 @@ CLOSE_TIMEOUT = 3.0
 COMMAND_TIMEOUT = 3.0
 POOL = "main"
 NO_PLACE = "No database connection was free in time."
+AfterCommit = Callable[[Collection[str]], Awaitable[None]]
 SERVER_SETTINGS = {
     "application_name": "inventory-api",
     "statement_timeout": "3000",
@@ -55,9 +56,14 @@ class Database:
         acquire_timeout: float,
         metrics: Metrics,
         tracer: trace.Tracer,
+        after_commit: AfterCommit | None = None,
     ) -> None:
-        """`dsn` is asked at each new connection, so that rotated credentials count without a restart."""
+        """`dsn` is asked at each new connection, so that rotated credentials count without a restart.
+
+        `after_commit` is told which resources a transaction has changed; it must not raise.
+        """
         self.metrics = metrics
+        self.after_commit = after_commit or _nobody_to_tell
         self.tracer = tracer
         self._dsn = dsn
         self._size = size
@@ -159,6 +165,10 @@ class Database:
 
     def _idle(self) -> float:
         return float(self._pool.get_idle_size()) if self._pool is not None else 0.0
+
+
+async def _nobody_to_tell(_: Collection[str]) -> None:
+    """Nothing keeps what was read."""
 
 
 async def _nothing_to_reset(_: asyncpg.Connection) -> None:

@@ -44,6 +44,7 @@ class Session:
         self._database = database
         self._connection: asyncpg.pool.PoolConnectionProxy | None = None
         self._is_in_transaction = False
+        self._changed: set[str] = set()
 
     @property
     def is_in_transaction(self) -> bool:
@@ -69,12 +70,18 @@ class Session:
         """For statements without a result."""
         await self._run(statement, lambda connection: connection.execute(statement.sql, *arguments))
 
+    def changed(self, *resources: str) -> None:
+        """Note what the open transaction changes; `Database.after_commit` is told once it may be seen by others."""
+        self._changed.update(resources)
+
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[None]:
         """BEGIN ... COMMIT, or ROLLBACK under any exception. READ COMMITTED: the statements lock what they change.
 
         The request's deadline ends before COMMIT, whose outcome would else be unknown; `command_timeout` bounds it.
+        After it, the connection is given back before anybody is told.
         """
+        self._changed.clear()
         connection = await self._borrowed()
         transaction = connection.transaction()
         await self._begin(transaction)
@@ -90,7 +97,13 @@ class Session:
             self._is_in_transaction = False
         if (context := request_context.current()) is not None:
             context.end_deadline()
-        await self._commit(connection, transaction)
+        try:
+            await self._commit(connection, transaction)
+        finally:
+            # Also after a COMMIT that failed: it may have happened.
+            if self._changed:
+                await self.give_back()
+                await self._database.after_commit(self._changed)
 
     async def _commit(
         self, connection: asyncpg.pool.PoolConnectionProxy, transaction: asyncpg.transaction.Transaction

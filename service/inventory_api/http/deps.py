@@ -9,6 +9,7 @@ from pydantic import WithJsonSchema
 from inventory_api.audit import Provenance
 from inventory_api.database.session import Session
 from inventory_api.errors import IdempotencyKeyRequired
+from inventory_api.http.caching import Caching, asks_for_fresh
 from inventory_api.http.conditional import Conditions, parse_tags
 from inventory_api.http.idempotency import key as keys
 from inventory_api.http.idempotency.execution import Idempotency
@@ -17,13 +18,16 @@ from inventory_api.telemetry import request_context
 
 IF_MATCH = "The ETag that the resource must have, or a list of them."
 IF_NONE_MATCH = "ETags that the resource must not have; `*`: it must not exist."
+CACHE_CONTROL = "`no-cache`: what is answered was not read before the request came."
 IDEMPOTENCY_KEY = (
     "1 to 255 visible ASCII characters. The same request sent again with it, within 24 hours, has no other effect, and "
     "is answered as it was."
 )
 # Every line of a header counts; what a client sends is text.
 KeyLines = Annotated[list[str] | None, WithJsonSchema({"type": "string", "pattern": KEY_PATTERN})]
+DirectiveLines = Annotated[list[str] | None, WithJsonSchema({"type": "string"})]
 TagLines = Annotated[list[str] | None, WithJsonSchema({"type": "string"})]
+CacheControl = Annotated[DirectiveLines, Header(description=CACHE_CONTROL)]
 IdempotencyKey = Annotated[KeyLines, Header(description=IDEMPOTENCY_KEY)]
 
 
@@ -53,6 +57,10 @@ async def _required_idempotency(request: Request, idempotency_key: IdempotencyKe
     return await _idempotency(request, idempotency_key)
 
 
+async def _caching(request: Request, cache_control: CacheControl = None) -> Caching:
+    return Caching(request.app.state.resources.item_cache, bypass=asks_for_fresh(cache_control or ()))
+
+
 async def _conditions(
     if_match: Annotated[TagLines, Header(description=IF_MATCH)] = None,
     if_none_match: Annotated[TagLines, Header(description=IF_NONE_MATCH)] = None,
@@ -66,4 +74,5 @@ BorrowedSession = Annotated[Session, Depends(_borrow_session, scope="function")]
 RequestIdempotency = Annotated[Idempotency, Depends(_idempotency)]
 RequiredIdempotency = Annotated[Idempotency, Depends(_required_idempotency)]
 RequestProvenance = Annotated[Provenance, Depends(_provenance)]
+RequestCaching = Annotated[Caching, Depends(_caching)]
 RequestConditions = Annotated[Conditions, Depends(_conditions)]

@@ -1,7 +1,7 @@
 """Items, as the service sees them."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -49,3 +49,8 @@ class Item:
 
     def level_at(self, location: str) -> Level | None:
         return next((level for level in self.levels if level.location == location), None)
+
+    def with_level(self, level: Level) -> "Item":
+        """The same item with this level, in place of the one at the same location if there is one."""
+        others = [other for other in self.levels if other.location != level.location]
+        return replace(self, levels=tuple(sorted([*others, level], key=lambda one: one.location)))

@@ -51,6 +51,8 @@ UPDATE_ITEM = Statement(
     SET name = $2, warehouse_location = $3, is_discontinued = $4, low_stock_threshold = $5, attributes = $6::jsonb,
         version = version + 1, updated_at = clock_timestamp()
     WHERE sku = $1
+    RETURNING sku, name, warehouse_location, is_discontinued, low_stock_threshold, attributes, version,
+              created_at, updated_at
     """,
 )
 
@@ -83,14 +85,15 @@ async def insert_item(session: Session, sku: str, fields: Mapping[str, Any]) -> 
         return await session.fetch_one(INSERT_ITEM, sku, *_columns(fields)) is not None
 
 
-async def update_item(session: Session, sku: str, fields: Mapping[str, Any]) -> None:
-    """Write every column, and the next version.
+async def update_item(session: Session, item: Item, fields: Mapping[str, Any]) -> Item:
+    """Write every column, and the next version, of an item that the caller has locked; its levels stay.
 
     Raises:
         UnknownLocation: there is no such warehouse location.
     """
     with _known_location():
-        await session.execute(UPDATE_ITEM, sku, *_columns(fields))
+        row = await session.fetch_one(UPDATE_ITEM, item.sku, *_columns(fields))
+    return _item(dict(row or {}), item.levels)
 
 
 @contextmanager

@@ -119,7 +119,7 @@ async def _created(session: Session, sku: str, fields: Mapping[str, Any], proven
     level = await stock.make_level(session, sku, fields["warehouse_location"])
     if fields["quantity"]:
         await stock.set_on_hand(session, sku, level, fields["quantity"], provenance)
-    await audit.record(session, resource(sku), "create", audit.difference({}, fields), provenance)
+    await audit.record(session, "create", {resource(sku): audit.difference({}, fields)}, provenance)
     return await get_item(session, sku)
 
 
@@ -128,26 +128,31 @@ async def _change(session: Session, item: Item, fields: Mapping[str, Any], actio
     changes = audit.difference(item.fields(), fields)
     if not changes:
         return item
-    await queries.update_item(session, item.sku, fields)
+    changed = await queries.update_item(session, item, fields)
     if delta := fields["quantity"] - item.quantity:
-        location = fields["warehouse_location"]
-        level = item.level_at(location)
-        on_hand, reserved = (level.on_hand, level.reserved) if level else (0, 0)
-        if on_hand + delta < reserved:
-            raise StockBelowReserved(
-                details=[
-                    Detail(
-                        ("body", "quantity"),
-                        "stock_below_reserved",
-                        f"At {location}, where the difference is applied, less would be left than is reserved.",
-                        {"location": location, "on_hand": on_hand, "reserved": reserved},
-                    )
-                ]
-            )
-        level = level or await stock.make_level(session, item.sku, location)
-        await stock.set_on_hand(session, item.sku, level, delta, provenance)
-    await audit.record(session, resource(item.sku), action, changes, provenance)
-    return await get_item(session, item.sku)
+        changed = await _change_quantity(session, changed, delta, provenance)
+    await audit.record(session, action, {resource(item.sku): changes}, provenance)
+    return changed
+
+
+async def _change_quantity(session: Session, item: Item, delta: int, provenance: Provenance) -> Item:
+    """Apply the difference at the item's location."""
+    location = item.warehouse_location
+    level = item.level_at(location)
+    on_hand, reserved = (level.on_hand, level.reserved) if level else (0, 0)
+    if on_hand + delta < reserved:
+        raise StockBelowReserved(
+            details=[
+                Detail(
+                    ("body", "quantity"),
+                    "stock_below_reserved",
+                    f"At {location}, where the difference is applied, less would be left than is reserved.",
+                    {"location": location, "on_hand": on_hand, "reserved": reserved},
+                )
+            ]
+        )
+    level = level or await stock.make_level(session, item.sku, location)
+    return item.with_level(await stock.set_on_hand(session, item.sku, level, delta, provenance))
 
 
 async def _lock(session: Session, sku: str) -> Item | None:

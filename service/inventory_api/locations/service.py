@@ -41,7 +41,9 @@ async def create_location(session: Session, fields: Mapping[str, Any], provenanc
     location = await queries.insert(session, fields)
     if location is None:
         raise Conflict("There is a location with this code.")
-    await audit.record(session, resource(location.code), "create", audit.difference({}, location.fields()), provenance)
+    await audit.record(
+        session, "create", {resource(location.code): audit.difference({}, location.fields())}, provenance
+    )
     return location
 
 
@@ -60,7 +62,7 @@ async def patch_location(
     fields = {**location.fields(), **changes}
     if not (difference := audit.difference(location.fields(), fields)):
         return location
-    await audit.record(session, resource(code), "patch", difference, provenance)
+    await audit.record(session, "patch", {resource(code): difference}, provenance)
     return _found(await queries.update(session, code, fields))
 
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
+import asyncpg
 from uuid_utils.compat import uuid7
 
 from inventory_api.audit import Provenance
@@ -16,15 +17,28 @@ from inventory_api.database.session import Session
 from inventory_api.database.statement import Statement
 from inventory_api.stock.model import Change, Level, Movement
 
-RESOLVE = Statement(
-    "stock.resolve",
+LOCK = Statement(
+    "stock.lock",
     """
-    SELECT item.sku IS NOT NULL AS is_known, coalesce(line.location, item.warehouse_location) AS location,
-           location.active AS is_active, level.sku IS NOT NULL AS has_level
-    FROM unnest($1::text[], $2::text[]) WITH ORDINALITY AS line (sku, location, number)
-    LEFT JOIN item ON item.sku = line.sku
-    LEFT JOIN location ON location.code = coalesce(line.location, item.warehouse_location)
-    LEFT JOIN stock_level level ON level.sku = item.sku AND level.location = location.code
+    WITH line AS (
+        SELECT line.number, item.sku IS NOT NULL AS is_known, line.sku,
+               coalesce(line.location, item.warehouse_location) AS location,
+               location.active AS is_active, level.sku IS NOT NULL AS has_level
+        FROM unnest($1::text[], $2::text[]) WITH ORDINALITY AS line (sku, location, number)
+        LEFT JOIN item ON item.sku = line.sku
+        LEFT JOIN location ON location.code = coalesce(line.location, item.warehouse_location)
+        LEFT JOIN stock_level level ON level.sku = item.sku AND level.location = location.code
+    ), locked AS (
+        SELECT level.sku, level.location, level.on_hand, level.reserved, level.version
+        FROM stock_level level
+        JOIN (SELECT DISTINCT sku, location FROM line) AS wanted USING (sku, location)
+        WHERE (SELECT bool_and(has_level) FROM line)
+        ORDER BY sku, location
+        FOR NO KEY UPDATE OF level
+    )
+    SELECT line.is_known, line.sku, line.location, line.is_active, line.has_level,
+           locked.on_hand, locked.reserved, locked.version
+    FROM line LEFT JOIN locked USING (sku, location)
     ORDER BY line.number
     """,
 )
@@ -45,18 +59,6 @@ MAKE_LEVELS = Statement(
     """,
 )
 
-LOCK_LEVELS = Statement(
-    "stock.lock_levels",
-    """
-    SELECT level.sku, level.location, level.on_hand, level.reserved, level.version
-    FROM stock_level level
-    JOIN (SELECT DISTINCT sku, location FROM unnest($1::text[], $2::text[]) AS line (sku, location)) AS wanted
-         USING (sku, location)
-    ORDER BY sku, location
-    FOR NO KEY UPDATE OF level
-    """,
-)
-
 LOCK_LEVELS_OF_ITEM = Statement(
     "stock.lock_levels_of_item",
     """
@@ -68,25 +70,28 @@ LOCK_LEVELS_OF_ITEM = Statement(
     """,
 )
 
-SET_LEVELS = Statement(
-    "stock.set_levels",
+# The levels are locked, so what is read here is what they are.
+MOVE = Statement(
+    "stock.move",
     """
-    UPDATE stock_level
-    SET on_hand = moved.on_hand, version = version + 1
-    FROM unnest($1::text[], $2::text[], $3::integer[]) AS moved (sku, location, on_hand)
-    WHERE stock_level.sku = moved.sku AND stock_level.location = moved.location
-    """,
-)
-
-INSERT_MOVEMENTS = Statement(
-    "stock.insert_movements",
-    """
+    WITH moved AS (
+        SELECT *
+        FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::integer[], $6::integer[], $7::integer[],
+                    $8::text[], $9::text[])
+             WITH ORDINALITY
+             AS step (id, sku, location, kind, on_hand_delta, on_hand, reserved, reason, reference, number)
+    ), reached AS (
+        UPDATE stock_level
+        SET on_hand = last.on_hand, version = version + 1
+        FROM (SELECT DISTINCT ON (sku, location) sku, location, on_hand
+              FROM moved ORDER BY sku, location, number DESC) AS last
+        WHERE stock_level.sku = last.sku AND stock_level.location = last.location
+    )
     INSERT INTO stock_movement (id, sku, location, kind, on_hand_delta, reserved_delta, on_hand, reserved, reason,
                                 reference, actor, request_id, trace_id)
     SELECT id, sku, location, kind, on_hand_delta, 0, on_hand, reserved, reason, reference, $10, $11, $12
-    FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::integer[], $6::integer[], $7::integer[],
-                $8::text[], $9::text[])
-         AS moved (id, sku, location, kind, on_hand_delta, on_hand, reserved, reason, reference)
+    FROM moved
+    ORDER BY number
     RETURNING id, sku, location, kind, on_hand_delta, reserved_delta, on_hand, reserved, reason, reference, actor,
               request_id, trace_id, created_at
     """,
@@ -113,9 +118,15 @@ class Target:
     """Where a change would be made. `is_active` is None where there is no such location."""
 
     is_known: bool
+    sku: str
     location: str
     is_active: bool | None
     has_level: bool
+    level: Level | None
+
+    @property
+    def key(self) -> Key:
+        return self.sku, self.location
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,10 +139,13 @@ class Step:
     reserved: int
 
 
-async def resolve(session: Session, changes: Sequence[Change]) -> list[Target]:
-    """For each change, in order; nothing is locked."""
-    rows = await session.fetch(RESOLVE, [one.sku for one in changes], [one.location for one in changes])
-    return [Target(**row) for row in rows]
+async def lock(session: Session, lines: Sequence[tuple[str, str | None]]) -> list[Target]:
+    """For each sku and location, in order; the location None is that of the item.
+
+    Nobody else changes the levels until the transaction ends. Where one is missing, none is given, and none locked.
+    """
+    rows = await session.fetch(LOCK, [sku for sku, _ in lines], [location for _, location in lines])
+    return [_target(row) for row in rows]
 
 
 async def make_levels(session: Session, keys: Sequence[Key]) -> None:
@@ -141,12 +155,6 @@ async def make_levels(session: Session, keys: Sequence[Key]) -> None:
     await session.execute(MAKE_LEVELS, skus, locations)
 
 
-async def lock_levels(session: Session, keys: Sequence[Key]) -> dict[Key, Level]:
-    """Nobody else changes them until the transaction ends."""
-    rows = await session.fetch(LOCK_LEVELS, [sku for sku, _ in keys], [location for _, location in keys])
-    return {(sku, level[0]): Level(*level) for sku, *level in rows}
-
-
 async def lock_levels_of_item(session: Session, sku: str) -> tuple[Level, ...]:
     """All that there are; the item is locked already."""
     return tuple(Level(*row) for row in await session.fetch(LOCK_LEVELS_OF_ITEM, sku))
@@ -154,10 +162,8 @@ async def lock_levels_of_item(session: Session, sku: str) -> tuple[Level, ...]:
 
 async def move(session: Session, steps: Sequence[Step], provenance: Provenance) -> list[Movement]:
     """Set the levels to where the steps lead, and write a movement for each of them."""
-    reached = {(step.change.sku, step.location): step.on_hand for step in steps}
-    await session.execute(SET_LEVELS, [sku for sku, _ in reached], [place for _, place in reached], [*reached.values()])
     rows = await session.fetch(
-        INSERT_MOVEMENTS,
+        MOVE,
         [uuid7() for _ in steps],
         [step.change.sku for step in steps],
         [step.location for step in steps],
@@ -179,3 +185,9 @@ async def movements_of_item(
 ) -> list[Movement]:
     """Newest first."""
     return [Movement(**row) for row in await session.fetch(MOVEMENTS_OF_ITEM, sku, *after, limit)]
+
+
+def _target(row: asyncpg.Record) -> Target:
+    is_known, sku, location, is_active, has_level, on_hand, reserved, version = row
+    level = Level(location, on_hand, reserved, version) if version is not None else None
+    return Target(is_known, sku, location, is_active, has_level, level)

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from itertools import groupby
+from typing import Any
 from uuid import UUID
 
 from inventory_api import audit
@@ -32,11 +33,11 @@ async def change(session: Session, changes: Sequence[Change], action: str, prove
         InsufficientStock, StockBelowReserved: too little is there, or too little would be left.
         ValidationFailure: more would be there than can be counted.
     """
-    keys = await _targets(session, changes)
-    levels = await queries.lock_levels(session, keys)
-    steps = _steps(changes, keys, levels)
+    targets = await _lock(session, changes)
+    levels = {target.key: target.level for target in targets if target.level is not None}
+    steps = _steps(changes, targets, levels)
     movements = await queries.move(session, steps, provenance)
-    await _record(session, levels, steps, action, provenance)
+    await audit.record(session, action, _audited(levels, steps), provenance)
     return movements
 
 
@@ -45,16 +46,18 @@ async def lock_levels(session: Session, sku: str) -> tuple[Level, ...]:
     return await queries.lock_levels_of_item(session, sku)
 
 
-async def set_on_hand(session: Session, sku: str, level: Level, delta: int, provenance: Provenance) -> None:
-    """Change a level that the caller has locked, within its transaction, and under its audit row."""
+async def set_on_hand(session: Session, sku: str, level: Level, delta: int, provenance: Provenance) -> Level:
+    """Change a level that the caller has locked, within its transaction, and under its audit row; tells the new one."""
     change = Change((), "", "", sku, level.location, delta, "set", "quantity set")
-    await queries.move(session, [Step(change, level.location, level.on_hand + delta, level.reserved)], provenance)
+    step = Step(change, level.location, level.on_hand + delta, level.reserved)
+    await queries.move(session, [step], provenance)
+    return Level(level.location, step.on_hand, level.reserved, level.version + 1)
 
 
 async def make_level(session: Session, sku: str, location: str) -> Level:
-    """One with nothing on hand, of an item that the caller has locked."""
+    """One with nothing on hand, of an item that the caller has locked and that has none there."""
     await queries.make_levels(session, [(sku, location)])
-    return (await queries.lock_levels(session, [(sku, location)]))[sku, location]
+    return Level(location, 0, 0, 1)
 
 
 async def movements_page(
@@ -64,15 +67,17 @@ async def movements_page(
     return await queries.movements_of_item(session, sku, after, limit)
 
 
-async def _targets(session: Session, changes: Sequence[Change]) -> list[Key]:
-    """The level of each change; those that are missing are made."""
-    targets = await queries.resolve(session, changes)
+async def _lock(session: Session, changes: Sequence[Change]) -> list[Target]:
+    """The level of each change, locked; those that are missing are made."""
+    lines = [(change.sku, change.location) for change in changes]
+    targets = await queries.lock(session, lines)
     _refuse_unknown(changes, targets)
-    keys = [(change.sku, target.location) for change, target in zip(changes, targets, strict=True)]
-    missing = [key for key, target in zip(keys, targets, strict=True) if not target.has_level]
+    missing = [target.key for target in targets if not target.has_level]
     if missing:
         await queries.make_levels(session, missing)
-    return keys
+        # At the locations that were found: that of an item may be another one by now.
+        targets = await queries.lock(session, [target.key for target in targets])
+    return targets
 
 
 def _refuse_unknown(changes: Sequence[Change], targets: Sequence[Target]) -> None:
@@ -95,18 +100,19 @@ def _refuse_unknown(changes: Sequence[Change], targets: Sequence[Target]) -> Non
         raise UnknownLocation(details=locations)
 
 
-def _steps(changes: Sequence[Change], keys: Sequence[Key], levels: Mapping[Key, Level]) -> list[Step]:
+def _steps(changes: Sequence[Change], targets: Sequence[Target], levels: Mapping[Key, Level]) -> list[Step]:
     """What each change leads to, or an error with every change that cannot be made."""
     on_hand = {key: level.on_hand for key, level in levels.items()}
     steps: list[Step] = []
     faults: list[tuple[type[ServiceError], Detail]] = []
-    for change, key in zip(changes, keys, strict=True):
-        reached, reserved = on_hand[key] + change.on_hand_delta, levels[key].reserved
-        if fault := _fault(change, reached, reserved, Level(key[1], on_hand[key], reserved, 0)):
+    for change, target in zip(changes, targets, strict=True):
+        key, reserved = target.key, levels[target.key].reserved
+        reached = on_hand[key] + change.on_hand_delta
+        if fault := _fault(change, reached, reserved, Level(target.location, on_hand[key], reserved, 0)):
             faults.append(fault)
         else:
             on_hand[key] = reached
-            steps.append(Step(change, key[1], reached, reserved))
+            steps.append(Step(change, target.location, reached, reserved))
     for kind in (ValidationFailure, InsufficientStock, StockBelowReserved):
         if any(found is kind for found, _ in faults):
             raise kind(
@@ -129,15 +135,14 @@ def _fault(change: Change, reached: int, reserved: int, level: Level) -> tuple[t
     return None
 
 
-async def _record(
-    session: Session, before: Mapping[Key, Level], steps: Sequence[Step], action: str, provenance: Provenance
-) -> None:
-    """One audit row for each item, with each of its levels that changed."""
+def _audited(before: Mapping[Key, Level], steps: Sequence[Step]) -> dict[str, dict[str, Any]]:
+    """Of each item, each of its levels that changed."""
     reached = {(step.change.sku, step.location): step.on_hand for step in steps}
-    for sku, keys in groupby(sorted(reached), key=lambda key: key[0]):
-        changed = {
+    return {
+        f"item:{sku}": {
             f"levels.{key[1]}.on_hand": {"before": before[key].on_hand, "after": reached[key]}
             for key in keys
             if before[key].on_hand != reached[key]
         }
-        await audit.record(session, f"item:{sku}", action, changed, provenance)
+        for sku, keys in groupby(sorted(reached), key=lambda key: key[0])
+    }

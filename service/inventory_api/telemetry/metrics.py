@@ -4,6 +4,7 @@ Labels never hold a request id, a raw path, a sku or a pid. `server_worker` is a
 metrics of all server workers are gathered (`server/metrics_gathering.py`), and so is not named here.
 """
 
+import itertools
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
@@ -28,6 +29,8 @@ EXIT_REASONS = ("stopped", "wedged", "killed", "crashed", "failed")
 RATE_LIMIT_POLICIES = ("default", "second", "minute", "hour", "day", "month", "year")
 
 IDEMPOTENCY_RESULTS = ("executed", "replayed", "in_progress", "reused")
+CACHES = ("item",)
+CACHE_RESULTS = ("hit", "miss", "bypass", "unavailable")
 
 # Filled at start from what the code declares: a value set that is closed, but not written here.
 ROUTES = "the templates of the application's routes, and none"
@@ -48,7 +51,7 @@ class Metric:
     buckets: tuple[float, ...] = ()
 
     def create(self, registry: CollectorRegistry) -> Any:
-        """The instrument, with every series whose labels are listed here initialised to 0."""
+        """The instrument; each series of which all values are listed here begins at 0."""
         instrument: MetricWrapperBase
         match self.kind:
             case "counter":
@@ -59,10 +62,10 @@ class Metric:
                 instrument = Histogram(
                     self.name, self.help, tuple(self.labels), registry=registry, buckets=self.buckets
                 )
-        if len(self.labels) == 1 and self.kind != "histogram":
-            ((name, values),) = self.labels.items()
-            for value in values if isinstance(values, tuple) else ():
-                instrument.labels(**{name: value})
+        listed = [values for values in self.labels.values() if isinstance(values, tuple)]
+        if self.labels and len(listed) == len(self.labels) and self.kind != "histogram":
+            for values in itertools.product(*listed):
+                instrument.labels(*values)
         return instrument
 
 
@@ -193,7 +196,13 @@ REDIS_ERRORS = Metric(
     "Calls of requests to Redis that failed: no answer in time, no connection, none free in the pool, or a refusal.",
     {"error_type": ("timeout", "connection", "pool", "refused")},
 )
-
+CACHE_REQUESTS = Metric(
+    "cache_requests_total",
+    "counter",
+    "requests",
+    "Reads that may be answered by what is kept in Redis; `bypass`: the client asked for what is now.",
+    {"cache": CACHES, "result": CACHE_RESULTS},
+)
 IDEMPOTENCY = Metric(
     "idempotency_total",
     "counter",
@@ -207,7 +216,7 @@ CATALOGUE = (
     BUILD_INFO, SERVER_WORKER_UP, SERVER_WORKER_HEARTBEAT, SERVER_WORKER_EXITS, EVENT_LOOP_LAG,
     LOG_RECORDS, SPANS_DROPPED, API_KEYS_LOADED, HEALTH_CHECK,
     QUERY_DURATION, CONNECTIONS, CONNECTIONS_MAX, CONNECTIONS_PENDING, CONNECTION_WAIT, CONNECTION_TIMEOUTS,
-    REDIS_BREAKER_STATE, REDIS_ERRORS, IDEMPOTENCY,
+    REDIS_BREAKER_STATE, REDIS_ERRORS, CACHE_REQUESTS, IDEMPOTENCY,
 )  # fmt: skip
 
 
@@ -242,4 +251,5 @@ class Metrics:
         self.connection_timeouts: Counter = CONNECTION_TIMEOUTS.create(self.registry)
         self.redis_breaker_state: Gauge = REDIS_BREAKER_STATE.create(self.registry)
         self.redis_errors: Counter = REDIS_ERRORS.create(self.registry)
+        self.cache_requests: Counter = CACHE_REQUESTS.create(self.registry)
         self.idempotency: Counter = IDEMPOTENCY.create(self.registry)

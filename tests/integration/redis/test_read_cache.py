@@ -1,0 +1,141 @@
+"""The read cache on a real Redis: it keeps what was read, and never what a change has made out of date."""
+
+from collections.abc import AsyncIterator
+
+import pytest
+from prometheus_client import CollectorRegistry
+from redis.asyncio import Redis
+from tests.support.waiting import eventually
+
+from inventory_api.redis import read_cache
+from inventory_api.redis.breaker import Breaker
+from inventory_api.redis.client import create
+from inventory_api.redis.guarded import GuardedRedis
+from inventory_api.redis.read_cache import ReadCache, Representation
+from inventory_api.telemetry.metrics import CACHE_REQUESTS, REDIS_BREAKER_STATE, REDIS_ERRORS
+
+OLD, NEW = Representation('"1.1"', b'{"is": "old"}'), Representation('"2.1"', b'{"is": "new"}')
+
+
+class Store:
+    """What there is to load, and how often it was."""
+
+    def __init__(self, holds: Representation) -> None:
+        self.holds = holds
+        self.loads = 0
+
+    async def load(self) -> Representation:
+        self.loads += 1
+        return self.holds
+
+
+@pytest.fixture
+async def redis(redis_url: str) -> AsyncIterator[GuardedRedis]:
+    client = create(lambda: redis_url)
+    assert client is not None
+    await client.flushdb()
+    registry = CollectorRegistry()
+    breaker = Breaker("redis", REDIS_BREAKER_STATE.create(registry))
+    yield GuardedRedis(client, breaker, REDIS_ERRORS.create(registry))
+    await client.aclose()
+
+
+def cache_on(redis: GuardedRedis | None, *, database: str = "one", release: str = "1.0") -> ReadCache:
+    return ReadCache("item", redis, CACHE_REQUESTS.create(CollectorRegistry()), database=database, release=release)
+
+
+async def test_what_was_loaded_once_is_answered_again(redis: GuardedRedis) -> None:
+    cache, store = cache_on(redis), Store(OLD)
+    assert [await cache.get("item:A", store.load) for _ in range(3)] == [OLD] * 3
+    assert store.loads == 1
+
+
+async def test_of_two_processes_one_sees_what_the_other_drops(redis: GuardedRedis) -> None:
+    reader, writer, store = cache_on(redis), cache_on(redis), Store(OLD)
+    await reader.get("item:A", store.load)
+    store.holds = NEW
+    await writer.drop(["item:A"])
+    assert await reader.get("item:A", store.load) == NEW
+
+
+async def test_a_slow_reader_does_not_put_back_what_a_change_has_dropped(redis: GuardedRedis) -> None:
+    """It has read the old state, and then is overtaken by the change, its drop, and even by another reader."""
+    slow, quick, store = cache_on(redis), cache_on(redis), Store(OLD)
+
+    async def load_and_be_overtaken() -> Representation:
+        loaded = await store.load()
+        store.holds = NEW
+        await quick.drop(["item:A"])
+        await quick.get("item:A", store.load)
+        return loaded
+
+    assert await slow.get("item:A", load_and_be_overtaken) == OLD
+    assert await slow.get("item:A", store.load) == NEW
+
+
+async def test_also_not_where_nobody_else_has_read_it_since(redis: GuardedRedis) -> None:
+    cache, store = cache_on(redis), Store(OLD)
+
+    async def load_and_be_overtaken() -> Representation:
+        loaded = await store.load()
+        store.holds = NEW
+        await cache.drop(["item:A"])
+        return loaded
+
+    await cache.get("item:A", load_and_be_overtaken)
+    assert await cache.get("item:A", store.load) == NEW
+
+
+async def test_a_value_lives_for_5_seconds_at_most(redis: GuardedRedis, redis_url: str) -> None:
+    """It bounds how long a change is not seen whose process could not reach Redis."""
+    await cache_on(redis).get("item:A", Store(OLD).load)
+    async with Redis.from_url(redis_url) as client:
+        lives = [await client.pttl(key) for key in await client.keys("inventory-api:read:*:value")]
+    assert len(lives) == 1
+    assert 0 < lives[0] <= 5000
+
+
+async def test_a_value_ends_by_itself(redis: GuardedRedis, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(read_cache, "VALUE_SECONDS", 1)
+    cache, store = cache_on(redis), Store(OLD)
+    await cache.get("item:A", store.load)
+    store.holds = NEW
+
+    async def is_new() -> bool:
+        return await cache.get("item:A", store.load) == NEW
+
+    await eventually(is_new)
+
+
+async def test_another_database_and_another_release_share_nothing(redis: GuardedRedis) -> None:
+    await cache_on(redis).get("item:A", Store(OLD).load)
+    assert await cache_on(redis, database="two").get("item:A", Store(NEW).load) == NEW
+    assert await cache_on(redis, release="2.0").get("item:A", Store(NEW).load) == NEW
+
+
+async def test_a_change_by_one_release_is_seen_by_another(redis: GuardedRedis) -> None:
+    """While a rollout lasts, both serve."""
+    old, new, store = cache_on(redis, release="1.0"), cache_on(redis, release="2.0"), Store(OLD)
+    await old.get("item:A", store.load)
+    store.holds = NEW
+    await new.drop(["item:A"])
+    assert await old.get("item:A", store.load) == NEW
+
+
+async def test_what_raises_is_not_kept(redis: GuardedRedis) -> None:
+    cache, store = cache_on(redis), Store(NEW)
+
+    async def fail() -> Representation:
+        raise LookupError
+
+    with pytest.raises(LookupError):
+        await cache.get("item:A", fail)
+    assert await cache.get("item:A", store.load) == NEW
+
+
+async def test_without_redis_everything_is_loaded() -> None:
+    cache, store = cache_on(None), Store(OLD)
+    await cache.get("item:A", store.load)
+    await cache.drop(["item:A"])
+    store.holds = NEW
+    assert await cache.get("item:A", store.load) == NEW
