@@ -142,7 +142,9 @@ async def test_giving_back_costs_no_round_trip(database_url: str) -> None:
     async with database.session() as session:
         await session.fetch(WHERE)
     observer = await asyncpg.connect(database_url)
-    seen = await observer.fetch("SELECT query FROM pg_stat_activity WHERE application_name = 'inventory-api'")
+    seen = await observer.fetch(
+        "SELECT query FROM pg_stat_activity WHERE application_name = 'inventory-api' AND datname = current_database()"
+    )
     await observer.close()
     await database.close()
     assert [row["query"] for row in seen] == [WHERE.sql]

@@ -100,7 +100,8 @@ async def test_a_connection_that_was_lost_while_idle_costs_nobody_an_error(
     await one()
     administrator = await asyncpg.connect(database_url)
     await administrator.execute(
-        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'inventory-api'"
+        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+        "WHERE application_name = 'inventory-api' AND datname = current_database()"
     )
     await administrator.close()
     await asyncio.gather(*(one() for _ in range(4)))
