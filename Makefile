@@ -25,6 +25,9 @@ test-python: $(VENV)/test helm ## pytest, without tests/e2e and tests/drills
 drill: $(VENV)/test ## faults on real processes under load, counted; SHORT=1 takes the few that CI runs
 	$(BIN)/pytest tests/drills -s --timeout 300 $(if $(SHORT),-m "not thorough" --times told) $(ARGS)
 
+bench: $(VENV)/test ## the service beside a plain FastAPI application with the same SQL, as ratios
+	$(BIN)/python -m bench $(ARGS)
+
 e2e: $(VENV)/test helm ## the chart on the cluster of KUBECONFIG; its image must be loaded there
 	PATH="$(abspath $(VENV))/tools:$$PATH" $(BIN)/pytest tests/e2e -s --timeout 900 $(ARGS)
 
@@ -72,4 +75,4 @@ helm: $(VENV)/python
 		command -v go >/dev/null || { echo "the chart's tests need helm 3.14 or newer, or Go to build it" >&2; exit 1; }; \
 		echo "building helm by Go, once (a few minutes)"; GOBIN="$(abspath $(VENV))/tools" go install $(HELM_MODULE); }
 
-.PHONY: help run test lint test-python drill e2e format requirements helm clean
+.PHONY: help run test lint test-python drill bench e2e format requirements helm clean

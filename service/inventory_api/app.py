@@ -12,7 +12,7 @@ from starlette.middleware import Middleware
 from starlette.types import Lifespan, Receive, Scope, Send
 from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
-from inventory_api import __version__, addresses
+from inventory_api import __version__
 from inventory_api.database.checks import CheckConnection, DatabaseCheck, SchemaCheck
 from inventory_api.database.pool import Database
 from inventory_api.drain import Drain
@@ -119,7 +119,7 @@ def _create_resources(settings: Settings, metrics: Metrics, drain: Drain) -> Res
         "item",
         redis,
         metrics.cache_requests,
-        database=addresses.database_id(settings.current_database_url()),
+        database=settings.database_id(),
         release=__version__,
     )
     return Resources(
@@ -147,11 +147,8 @@ def _create_redis(settings: Settings, metrics: Metrics, provider: TracerProvider
     client = create_client(settings.current_redis_url)
     if client is None:
         return None
-    if tracing.exports():
-        from opentelemetry.instrumentation.redis import RedisInstrumentor  # noqa: PLC0415 -- only where it is used
-
-        RedisInstrumentor.instrument_client(client, tracer_provider=provider)
-    return GuardedRedis(client, Breaker("redis", metrics.redis_breaker_state), metrics.redis_errors)
+    breaker = Breaker("redis", metrics.redis_breaker_state)
+    return GuardedRedis(client, breaker, metrics.redis_errors, provider.get_tracer("inventory_api.redis"))
 
 
 def _create_api(

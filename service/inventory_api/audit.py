@@ -68,11 +68,15 @@ def difference(before: Mapping[str, Any], after: Mapping[str, Any]) -> dict[str,
 
     Compared as JSON, because in Python `True == 1` and `1 == 1.0`.
     """
-    return {
-        name: {"before": before.get(name), "after": after.get(name)}
-        for name in sorted(before.keys() | after.keys())
-        if codec.canonical(before.get(name)) != codec.canonical(after.get(name))
-    }
+    names = sorted(before.keys() | after.keys())
+    pairs = ((name, before.get(name), after.get(name)) for name in names)
+    return {name: {"before": old, "after": new} for name, old, new in pairs if not _is_same(old, new)}
+
+
+def _is_same(before: Any, after: Any) -> bool:
+    if type(before) is type(after) is str:
+        return bool(before == after)
+    return before is after or codec.canonical(before) == codec.canonical(after)
 
 
 async def record(

@@ -3,6 +3,10 @@
 import json
 from typing import Any
 
+# Made once: `json.dumps` makes one for each call that has options.
+_ENCODER = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+_CANONICAL_ENCODER = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":"), sort_keys=True)
+
 
 def encode(value: Any) -> str:
     """Compact JSON.
@@ -10,7 +14,7 @@ def encode(value: Any) -> str:
     Raises:
         ValueError: the value holds NaN or an infinity, which JSON has no way to write.
     """
-    return json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+    return _ENCODER.encode(value)
 
 
 def decode(text: str) -> Any:
@@ -19,4 +23,4 @@ def decode(text: str) -> Any:
 
 def canonical(value: Any) -> str:
     """The same text for the same JSON value, whatever the order of its members."""
-    return json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"), sort_keys=True)
+    return _CANONICAL_ENCODER.encode(value)

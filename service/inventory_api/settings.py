@@ -11,6 +11,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator, model_validator
 
+from inventory_api import addresses
 from inventory_api.addresses import check_postgresql, check_redis
 from inventory_api.http.rate_limit.policy import Policy, parse_policies
 
@@ -115,6 +116,11 @@ class Settings(BaseModel):
             SettingsError: none is set, or its file cannot be read.
         """
         return self._secret("database_url")
+
+    def database_id(self) -> str:
+        """See `addresses.database_id`; empty where no database is set, as for the OpenAPI document alone."""
+        is_set = self.database_url or self.database_url_file
+        return addresses.database_id(self.current_database_url()) if is_set else ""
 
     def current_database_direct_url(self) -> str:
         """As `current_database_url`, for migrations: past a connection pooler, when there is one."""

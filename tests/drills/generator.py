@@ -40,19 +40,20 @@ class Pending:
 
 
 class Kind:
-    """One kind of request; `{n}` in its path and body becomes the number of the request."""
+    """One kind of request; `{n}` in its path, headers and body becomes the number of the request."""
 
     def __init__(self, plan: dict[str, Any], host: str, prefix: str, keep: bool) -> None:
         self.name: str = plan["name"]
         self.weight: int = plan["weight"]
         self.credit = 0
-        body = plan["body"].replace("%", "%%").replace("{n}", NUMBER)
-        fields = {"Host": host, "X-Request-ID": f"{prefix}{NUMBER}", **plan["headers"]}
+        body = _template(plan["body"])
+        given = {name: _template(value) for name, value in plan["headers"].items()}
+        fields = {"Host": host, "X-Request-ID": f"{prefix}{NUMBER}", **given}
         if body:
             fields |= {"Content-Type": "application/json", "Content-Length": str(len(body.replace(NUMBER, "9" * 9)))}
         if not keep:
             fields["Connection"] = "close"
-        path = plan["path"].replace("%", "%%").replace("{n}", NUMBER)
+        path = _template(plan["path"])
         head = "".join(f"{name}: {value}\r\n" for name, value in fields.items())
         self._template = f"{plan['method']} {path} HTTP/1.1\r\n{head}\r\n{body}".encode()
         self._numbers = self._template.count(NUMBER.encode())
@@ -254,6 +255,10 @@ class Generator:
         for connection in [c for c in self._open if c.pending is not None and c.pending.due < late]:
             connection.fail("no answer in time")
         self._output.flush()
+
+
+def _template(text: str) -> str:
+    return text.replace("%", "%%").replace("{n}", NUMBER)
 
 
 def _cycle(kinds: list[Kind]) -> list[Kind]:

@@ -24,7 +24,7 @@ _serial = itertools.count()
 
 @dataclass(frozen=True)
 class Request:
-    """One kind of request. `{n}` in path and body becomes a number that no other request of the load has."""
+    """One kind of request. `{n}` in path, headers and body becomes a number that no other request of the load has."""
 
     name: str
     method: str

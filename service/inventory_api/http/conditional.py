@@ -51,9 +51,12 @@ class Conditions:
         )
 
 
-def parse_tags(lines: Sequence[str] | None) -> tuple[str, ...] | None:
-    """The tags of a header, over all of its lines. What is no tag matches nothing: a condition is never dropped."""
-    if lines is None:
+def parse_tags(lines: Sequence[str]) -> tuple[str, ...] | None:
+    """The tags of a header, over all of its lines, or None where there are none.
+
+    What is no tag matches nothing: a condition is never dropped.
+    """
+    if not lines:
         return None
     header = ",".join(lines)
     return tuple(TAG.findall(header))

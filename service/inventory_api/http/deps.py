@@ -3,32 +3,28 @@
 from collections.abc import AsyncIterator
 from typing import Annotated
 
-from fastapi import Depends, Header, Request
-from pydantic import WithJsonSchema
+from fastapi import Depends, Request
 
 from inventory_api.audit import Provenance
 from inventory_api.database.session import Session
 from inventory_api.errors import IdempotencyKeyRequired
 from inventory_api.http.caching import Caching, asks_for_fresh
 from inventory_api.http.conditional import Conditions, parse_tags
+from inventory_api.http.headers import RequestHeader, reads
 from inventory_api.http.idempotency import key as keys
 from inventory_api.http.idempotency.execution import Idempotency
-from inventory_api.http.idempotency.key import KEY_PATTERN
+from inventory_api.http.idempotency.key import HEADER, KEY_PATTERN
 from inventory_api.telemetry import request_context
 
-IF_MATCH = "The ETag that the resource must have, or a list of them."
-IF_NONE_MATCH = "ETags that the resource must not have; `*`: it must not exist."
-CACHE_CONTROL = "`no-cache`: what is answered was not read before the request came."
-IDEMPOTENCY_KEY = (
+IF_MATCH = RequestHeader("If-Match", "The ETag that the resource must have, or a list of them.")
+IF_NONE_MATCH = RequestHeader("If-None-Match", "ETags that the resource must not have; `*`: it must not exist.")
+CACHE_CONTROL = RequestHeader("Cache-Control", "`no-cache`: what is answered was not read before the request came.")
+IDEMPOTENCY_KEY = RequestHeader(
+    HEADER,
     "1 to 255 visible ASCII characters. The same request sent again with it, within 24 hours, has no other effect, and "
-    "is answered as it was."
+    "is answered as it was.",
+    KEY_PATTERN,
 )
-# Every line of a header counts; what a client sends is text.
-KeyLines = Annotated[list[str] | None, WithJsonSchema({"type": "string", "pattern": KEY_PATTERN})]
-DirectiveLines = Annotated[list[str] | None, WithJsonSchema({"type": "string"})]
-TagLines = Annotated[list[str] | None, WithJsonSchema({"type": "string"})]
-CacheControl = Annotated[DirectiveLines, Header(description=CACHE_CONTROL)]
-IdempotencyKey = Annotated[KeyLines, Header(description=IDEMPOTENCY_KEY)]
 
 
 async def _borrow_session(request: Request) -> AsyncIterator[Session]:
@@ -43,29 +39,30 @@ async def _provenance(request: Request) -> Provenance:
     return Provenance(request.state.principal.name, context.request_id, context.trace_id)
 
 
-async def _idempotency(request: Request, idempotency_key: IdempotencyKey = None) -> Idempotency:
+@reads(IDEMPOTENCY_KEY)
+async def _idempotency(request: Request) -> Idempotency:
     key = None
-    if idempotency_key is not None:
+    if lines := IDEMPOTENCY_KEY.lines(request):
         fingerprint = keys.fingerprint(request.method, request.url.path, await request.body())
-        key = keys.Key(request.state.principal.name, keys.parse(idempotency_key), fingerprint)
+        key = keys.Key(request.state.principal.name, keys.parse(lines), fingerprint)
     return Idempotency(key, request.app.state.resources.metrics.idempotency)
 
 
-async def _required_idempotency(request: Request, idempotency_key: IdempotencyKey = None) -> Idempotency:
-    if idempotency_key is None:
+@reads(IDEMPOTENCY_KEY.as_required())
+async def _required_idempotency(request: Request) -> Idempotency:
+    if not IDEMPOTENCY_KEY.lines(request):
         raise IdempotencyKeyRequired
-    return await _idempotency(request, idempotency_key)
+    return await _idempotency(request)
 
 
-async def _caching(request: Request, cache_control: CacheControl = None) -> Caching:
-    return Caching(request.app.state.resources.item_cache, bypass=asks_for_fresh(cache_control or ()))
+@reads(CACHE_CONTROL)
+async def _caching(request: Request) -> Caching:
+    return Caching(request.app.state.resources.item_cache, bypass=asks_for_fresh(CACHE_CONTROL.lines(request)))
 
 
-async def _conditions(
-    if_match: Annotated[TagLines, Header(description=IF_MATCH)] = None,
-    if_none_match: Annotated[TagLines, Header(description=IF_NONE_MATCH)] = None,
-) -> Conditions:
-    return Conditions(parse_tags(if_match), parse_tags(if_none_match))
+@reads(IF_MATCH, IF_NONE_MATCH)
+async def _conditions(request: Request) -> Conditions:
+    return Conditions(parse_tags(IF_MATCH.lines(request)), parse_tags(IF_NONE_MATCH.lines(request)))
 
 
 # Scope "function": given back before the response is sent, not after it and its background tasks.

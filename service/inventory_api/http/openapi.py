@@ -37,7 +37,6 @@ BODY: tuple[type[ServiceError], ...] = (MalformedJson, RequestTimeout, PayloadTo
 # Of routes with an Idempotency-Key.
 IDEMPOTENCY: tuple[type[ServiceError], ...] = (IdempotencyInProgress, IdempotencyKeyReused)
 REQUIRED_IDEMPOTENCY: tuple[type[ServiceError], ...] = (IdempotencyKeyRequired, *IDEMPOTENCY)
-IDEMPOTENCY_KEY = "idempotency-key"
 SCHEME = "ApiKey"
 REFERENCE = "#/components/schemas/{model}"
 TEXT: dict[str, Any] = {"schema": {"type": "string"}}
@@ -109,9 +108,6 @@ def _complete(operation: dict[str, Any], route: Route | None) -> None:
         if status.startswith(("2", "3")):
             response["headers"].update(dict.fromkeys(RATE_LIMIT, TEXT))
     operation["security"] = [{SCHEME: []}]
-    if IdempotencyKeyRequired.type in operation["responses"].get("400", {}).get("description", ""):
-        (key,) = (found for found in operation["parameters"] if found["name"] == IDEMPOTENCY_KEY)
-        key["required"] = True
     if "requestBody" in operation:
         content = operation["requestBody"]["content"]
         (schema,) = content.values()

@@ -15,6 +15,7 @@ from starlette.types import Scope as AsgiScope
 
 from inventory_api.http.auth import Principal, Scope
 from inventory_api.http.body import JSON_MEDIA_TYPE, JsonRequest
+from inventory_api.http.headers import read_by
 from inventory_api.telemetry import request_context
 
 Endpoint = TypeVar("Endpoint", bound=Callable[..., Any])
@@ -54,8 +55,11 @@ class Route(APIRoute):
             raise TypeError(f"{endpoint.__qualname__} declares no scope: put @requires(...) on it")
         self.required_scopes = tuple(scopes)
         self.media_types: tuple[str, ...] = getattr(endpoint, MEDIA_TYPES, (JSON_MEDIA_TYPE,))
-        extra = {"x-required-scopes": list(scopes), **(options.pop("openapi_extra", None) or {})}
-        super().__init__(path, endpoint, openapi_extra=extra, **options)
+        super().__init__(path, endpoint, **options)
+        self.openapi_extra = {
+            "x-required-scopes": list(scopes),
+            "parameters": [header.parameter() for header in read_by(self.dependant)],
+        }
         _refuse_threads(self.dependant)
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:

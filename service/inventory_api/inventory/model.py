@@ -44,7 +44,7 @@ class Item:
             "warehouse_location": self.warehouse_location,
             "is_discontinued": self.is_discontinued,
             "low_stock_threshold": self.low_stock_threshold,
-            "attributes": dict(self.attributes),
+            "attributes": self.attributes,
         }
 
     def level_at(self, location: str) -> Level | None:

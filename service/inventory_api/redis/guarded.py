@@ -5,6 +5,7 @@ import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
+from opentelemetry import trace
 from prometheus_client import Counter
 from redis.asyncio import Redis
 from redis.commands.core import AsyncScript
@@ -14,8 +15,11 @@ from redis.exceptions import TimeoutError as RedisTimeoutError
 
 from inventory_api.redis.breaker import Breaker
 from inventory_api.redis.client import MAX_CONNECTIONS, TIMEOUT_SECONDS
+from inventory_api.telemetry.spans import child_span
 
 logger = logging.getLogger(__name__)
+
+ATTRIBUTES = {"db.system.name": "redis"}
 
 
 class RedisUnavailable(Exception):
@@ -23,14 +27,15 @@ class RedisUnavailable(Exception):
 
 
 class GuardedRedis:
-    """`async with redis.use() as client` for every use of Redis by a request: one command at a time.
+    """`async with redis.use(what) as client` for every use of Redis by a request: one command at a time, and a span.
 
     All of it, with the wait for a connection, ends after `TIMEOUT_SECONDS`. What Redis leaves unanswered opens the
     breaker; what it refuses (OOM, READONLY, MISCONF, ...) does not, as a refusal costs no wait and PING may not see it.
     """
 
-    def __init__(self, client: Redis, breaker: Breaker, errors: Counter) -> None:
+    def __init__(self, client: Redis, breaker: Breaker, errors: Counter, tracer: trace.Tracer) -> None:
         self._client = client
+        self._tracer = tracer
         self._breaker = breaker
         self._errors = errors
         # As many as there are connections: who waits here has not touched Redis, so its time-out tells nothing of it.
@@ -38,8 +43,9 @@ class GuardedRedis:
         self._refused = False
 
     @asynccontextmanager
-    async def use(self) -> AsyncIterator[Redis]:
-        """
+    async def use(self, what: str) -> AsyncIterator[Redis]:
+        """`what` names the span.
+
         Raises:
             RedisUnavailable: at once while the breaker is open; else when Redis fails, refuses, or is late.
         """
@@ -48,8 +54,8 @@ class GuardedRedis:
         try:
             # On Python 3.11, `wait_for` within redis-py may swallow this end (fixed in 3.12); then the time-out of the
             # socket, as long, ends it.
-            async with asyncio.timeout(TIMEOUT_SECONDS):
-                async with self._places:
+            with child_span(self._tracer, what, trace.SpanKind.CLIENT, ATTRIBUTES):
+                async with asyncio.timeout(TIMEOUT_SECONDS), self._places:
                     self._require_closed()
                     admitted = True
                     yield self._client

@@ -75,7 +75,7 @@ class ReadCache:
             return
         mark = str(uuid7())
         try:
-            async with self._redis.use() as client:
+            async with self._redis.use("read_cache.drop") as client:
                 pipeline = client.pipeline(transaction=False)
                 for resource in resources:
                     value_key, mark_key = self._keys(resource)
@@ -89,7 +89,7 @@ class ReadCache:
     async def _read(self, resource: str) -> tuple[bytes | None, bytes | None]:
         if self._redis is None:
             raise RedisUnavailable("no Redis is configured")
-        async with self._redis.use() as client:
+        async with self._redis.use("read_cache.get") as client:
             found: list[bytes | None] = await client.mget(self._keys(resource))  # type: ignore[assignment] # bytes, by default
         return found[0], found[1]
 
@@ -97,7 +97,7 @@ class ReadCache:
         value = b"\n".join((self._release, loaded.etag.encode(), loaded.body))
         try:
             if self._redis is not None and self._fill is not None:
-                async with self._redis.use():
+                async with self._redis.use("read_cache.keep"):
                     await self._fill(self._keys(resource), [mark, value, VALUE_SECONDS])
         except RedisUnavailable:
             return

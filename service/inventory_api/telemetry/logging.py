@@ -26,6 +26,7 @@ STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "
 # The SDK says of each batch that it could not be sent, and of each try: one is as good as all.
 REPETITIVE = "opentelemetry"
 REPEAT_SECONDS = 60.0
+ENCODER = json.JSONEncoder(ensure_ascii=False, default=str)
 LOGGERS = ("gunicorn.error", "gunicorn.access", "uvicorn.error", "uvicorn.access")
 
 
@@ -46,7 +47,7 @@ class JsonFormatter(logging.Formatter):
             line["error.type"] = record.exc_info[0].__qualname__
             line["error.message"] = str(record.exc_info[1])
             line["error.stack"] = self.formatException(record.exc_info)
-        return json.dumps(line, ensure_ascii=False, default=str)
+        return ENCODER.encode(line)
 
 
 def _request_fields() -> dict[str, Any]:
@@ -119,9 +120,17 @@ def configure(level: str) -> None:
     """Send every logger of this process through the JSON formatter; warnings and what nobody caught, too."""
     logging.config.dictConfig(dict_config(level))
     logging.captureWarnings(True)
+    _collect_only_what_is_written()
     sys.excepthook = _log_uncaught
     threading.excepthook = _log_uncaught_in_thread
     sys.unraisablehook = _log_unraisable
+
+
+def _collect_only_what_is_written() -> None:
+    """Threads, processes and tasks are looked up for each record otherwise (Logging HOWTO, "Optimization")."""
+    logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False
+    if hasattr(logging, "logAsyncioTasks"):  # since 3.12
+        logging.logAsyncioTasks = False
 
 
 def _log_uncaught(kind: type[BaseException], error: BaseException, stack: TracebackType | None) -> None:

@@ -11,6 +11,7 @@ from typing import Any
 
 import httpx
 import pytest
+from opentelemetry.trace import NoOpTracer
 from prometheus_client import CollectorRegistry
 from redis.asyncio import Redis
 from tests.support.redis import OwnRedis, Proxy, own_redis, proxy_to
@@ -247,11 +248,11 @@ async def test_a_full_pool_is_done_without_and_tells_nothing_of_redis(redis_url:
     client = create(lambda: redis_url)
     assert client is not None
     breaker = Breaker("redis", REDIS_BREAKER_STATE.create(registry))
-    redis = GuardedRedis(client, breaker, REDIS_ERRORS.create(registry))
+    redis = GuardedRedis(client, breaker, REDIS_ERRORS.create(registry), NoOpTracer())
     redis._places = asyncio.Semaphore(0)
 
     async def ping() -> None:
-        async with redis.use() as used:
+        async with redis.use("test") as used:
             await used.ping()
 
     results = await asyncio.gather(*(ping() for _ in range(FAILURES_TO_OPEN * 2)), return_exceptions=True)

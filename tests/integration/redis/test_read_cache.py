@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator
 
 import pytest
+from opentelemetry.trace import NoOpTracer
 from prometheus_client import CollectorRegistry
 from redis.asyncio import Redis
 from tests.support.waiting import eventually
@@ -36,7 +37,7 @@ async def redis(redis_url: str) -> AsyncIterator[GuardedRedis]:
     await client.flushdb()
     registry = CollectorRegistry()
     breaker = Breaker("redis", REDIS_BREAKER_STATE.create(registry))
-    yield GuardedRedis(client, breaker, REDIS_ERRORS.create(registry))
+    yield GuardedRedis(client, breaker, REDIS_ERRORS.create(registry), NoOpTracer())
     await client.aclose()
 
 

@@ -9,7 +9,7 @@ from inventory_api.http.conditional import Conditions, parse_tags
 @pytest.mark.parametrize(
     ("header", "tags"),
     [
-        (None, None),
+        ([], None),
         (["*"], ("*",)),
         (['"a"'], ('"a"',)),
         (['"a", W/"b" ,"c,d"'], ('"a"', 'W/"b"', '"c,d"')),
@@ -22,7 +22,7 @@ from inventory_api.http.conditional import Conditions, parse_tags
     ],
 )
 def test_headers_are_lists_of_tags_and_what_is_no_tag_matches_nothing(
-    header: list[str] | None, tags: tuple[str, ...] | None
+    header: list[str], tags: tuple[str, ...] | None
 ) -> None:
     assert parse_tags(header) == tags
 

@@ -49,7 +49,7 @@ class SharedCounters:
             RedisUnavailable: as `GuardedRedis.use`.
         """
         arguments = [value for policy in policies for value in (policy.quota, policy.window_seconds * 1000)]
-        async with self._redis.use():
+        async with self._redis.use("rate_limit.count"):
             state: list[int] = await self._script(keys(principal, policies), arguments)
         return bool(state[0]), [
             _usage(policy, used, milliseconds / 1000)
