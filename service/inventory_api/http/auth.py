@@ -66,7 +66,7 @@ class ApiKeys:
     def __init__(self, path: Path | None, loaded: Gauge) -> None:
         self._path = path
         self._loaded = loaded
-        self._keys: tuple[Key, ...] = ()
+        self._keys: tuple[tuple[Key, Principal], ...] = ()
         self._signature: tuple[int, int, int] | None = None
         self._checked = -RECHECK_SECONDS
         self._failing = False
@@ -82,13 +82,13 @@ class ApiKeys:
             raise Unauthenticated("Send an API key as `Authorization: Bearer <key>`.")
         digest = hashlib.sha256(token.strip().encode("latin-1")).hexdigest()
         # Every key is compared, in constant time, so that the time tells nothing of which one was near.
-        matching = [key for key in self._keys if hmac.compare_digest(key.sha256, digest)]
+        matching = [known for known in self._keys if hmac.compare_digest(known[0].sha256, digest)]
         if not matching:
             raise Unauthenticated("The API key is not valid.")
-        key = matching[0]
+        key, principal = matching[0]
         if key.expires_at is not None and key.expires_at <= datetime.now(UTC):
             raise Unauthenticated("The API key has expired.")
-        return Principal(key)
+        return principal
 
     def refresh(self) -> None:
         """Re-read the file if it has changed; looks at most every `RECHECK_SECONDS`."""
@@ -100,7 +100,8 @@ class ApiKeys:
             signature = (status.st_ino, status.st_mtime_ns, status.st_size)
             if signature == self._signature:
                 return
-            self._keys = KeysFile.model_validate_json(self._path.read_bytes()).keys
+            keys = KeysFile.model_validate_json(self._path.read_bytes()).keys
+            self._keys = tuple((key, Principal(key)) for key in keys)
         except (OSError, ValidationError) as error:
             if not self._failing:
                 logger.error("the API keys file cannot be used, the old keys stay valid: %s", _one_line(error))

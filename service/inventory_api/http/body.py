@@ -27,10 +27,10 @@ STRING_OR_VALUE = re.compile(r'"(?:[^"\\]++|\\.)*+(?:"|\\?\Z)|[,\[{]', re.DOTALL
 
 
 class JsonRequest(Request):
-    """A request whose body was read and parsed by `read`; FastAPI takes both from here."""
+    """A request whose body is read strictly."""
 
-    async def read(self, media_types: tuple[str, ...]) -> None:
-        """Read and parse the body.
+    async def read(self, media_types: tuple[str, ...]) -> Any:
+        """The body, parsed.
 
         Raises:
             UnsupportedMediaType: the declared type is none of `media_types`.
@@ -40,8 +40,7 @@ class JsonRequest(Request):
         """
         if media_type(self.headers) not in media_types:
             raise UnsupportedMediaType(f"The body must be {' or '.join(media_types)}.")
-        body = await self.body()
-        self._json = parse(body)
+        return parse(await self.body())
 
 
 def media_type(headers: Headers) -> str:

@@ -3,10 +3,11 @@
 import asyncio
 import logging
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from functools import cache
 
 from opentelemetry import trace
-from starlette.datastructures import Headers, MutableHeaders
+from starlette.datastructures import Headers
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from uuid_utils.compat import uuid7
@@ -42,6 +43,8 @@ class RequestContextMiddleware:
         self._metrics = metrics
         self._closing = closing
         self._counted = counted
+        # Its values are closed sets, so this is bounded; to look for a series takes longer than to count in it.
+        self._duration = cache(metrics.request_duration.labels)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -93,11 +96,8 @@ class RequestContextMiddleware:
         status = exchange.status if answered else CLIENT_CLOSED_REQUEST
         seconds = exchange.seconds if exchange.complete else context.elapsed_seconds()
         sampled = span.get_span_context().trace_flags.sampled
-        self._metrics.request_duration.labels(
-            http_request_method=method_label(scope["method"]),
-            http_route=context.route or NO_ROUTE,
-            http_response_status_code=str(status),
-        ).observe(seconds, {"trace_id": context.trace_id} if sampled and context.trace_id else None)
+        exemplar = {"trace_id": context.trace_id} if sampled and context.trace_id else None
+        self._duration(method_label(scope["method"]), context.route or NO_ROUTE, str(status)).observe(seconds, exemplar)
         fields = {
             "http.request.method": scope["method"],
             "url.path": scope["path"],
@@ -134,7 +134,7 @@ class _Exchange:
             self.status = message["status"]
             if message["status"] >= SERVER_ERROR:
                 self.client_left = await self._has_client_left()
-            self._add_headers(MutableHeaders(scope=message))
+            message["headers"] = [*message.get("headers", ()), *self._own_headers()]
         await self._send(message)
         if message["type"] == "http.response.body" and not message.get("more_body", False):
             # The time ends here: background tasks are not the client's time.
@@ -149,17 +149,16 @@ class _Exchange:
         except TimeoutError:
             return False
 
-    def _add_headers(self, headers: MutableHeaders) -> None:
+    def _own_headers(self) -> Iterator[tuple[bytes, bytes]]:
         context = self.context
         total = context.elapsed_seconds()
         rest = max(total - context.database_seconds - context.pool_wait_seconds, 0.0)
-        headers["X-Request-ID"] = context.request_id
-        headers["X-Response-Time"] = f"{total * 1000:.2f}ms"
-        headers["Server-Timing"] = (
-            f"db;dur={context.database_seconds * 1000:.2f}, queue;dur={context.pool_wait_seconds * 1000:.2f}, "
-            f"app;dur={rest * 1000:.2f}"
-        )
+        database, queue = context.database_seconds * 1000, context.pool_wait_seconds * 1000
+        timing = f"db;dur={database:.2f}, queue;dur={queue:.2f}, app;dur={rest * 1000:.2f}"
+        yield b"x-request-id", context.request_id.encode("ascii")
+        yield b"x-response-time", f"{total * 1000:.2f}ms".encode("ascii")
+        yield b"server-timing", timing.encode("ascii")
         for name, value in context.response_headers.items():
-            headers[name] = value
+            yield name.lower().encode("ascii"), value.encode("ascii")
         if self._closing():
-            headers["Connection"] = "close"
+            yield b"connection", b"close"

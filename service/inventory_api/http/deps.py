@@ -14,7 +14,9 @@ from inventory_api.http.headers import RequestHeader, reads
 from inventory_api.http.idempotency import key as keys
 from inventory_api.http.idempotency.execution import Idempotency
 from inventory_api.http.idempotency.key import HEADER, KEY_PATTERN
+from inventory_api.resources import Resources
 from inventory_api.telemetry import request_context
+from inventory_api.telemetry.request_context import RequestContext
 
 IF_MATCH = RequestHeader("If-Match", "The ETag that the resource must have, or a list of them.")
 IF_NONE_MATCH = RequestHeader("If-None-Match", "ETags that the resource must not have; `*`: it must not exist.")
@@ -27,16 +29,27 @@ IDEMPOTENCY_KEY = RequestHeader(
 )
 
 
+def resources_of(request: Request) -> Resources:
+    """What the process has."""
+    resources: Resources = request.app.state.resources
+    return resources
+
+
+def _context() -> RequestContext:
+    context = request_context.current()
+    if context is None:
+        raise RuntimeError("a route outside of a request context")
+    return context
+
+
 async def _borrow_session(request: Request) -> AsyncIterator[Session]:
-    async with request.app.state.resources.database.session() as session:
+    async with resources_of(request).database.session() as session:
         yield session
 
 
-async def _provenance(request: Request) -> Provenance:
-    context = request_context.current()
-    if context is None:
-        raise RuntimeError("a change outside of a request context")
-    return Provenance(request.state.principal.name, context.request_id, context.trace_id)
+async def _provenance() -> Provenance:
+    context = _context()
+    return Provenance(context.principal or "", context.request_id, context.trace_id)
 
 
 @reads(IDEMPOTENCY_KEY)
@@ -44,8 +57,8 @@ async def _idempotency(request: Request) -> Idempotency:
     key = None
     if lines := IDEMPOTENCY_KEY.lines(request):
         fingerprint = keys.fingerprint(request.method, request.url.path, await request.body())
-        key = keys.Key(request.state.principal.name, keys.parse(lines), fingerprint)
-    return Idempotency(key, request.app.state.resources.metrics.idempotency)
+        key = keys.Key(_context().principal or "", keys.parse(lines), fingerprint)
+    return Idempotency(key, resources_of(request).metrics.idempotency)
 
 
 @reads(IDEMPOTENCY_KEY.as_required())
@@ -57,7 +70,7 @@ async def _required_idempotency(request: Request) -> Idempotency:
 
 @reads(CACHE_CONTROL)
 async def _caching(request: Request) -> Caching:
-    return Caching(request.app.state.resources.item_cache, bypass=asks_for_fresh(CACHE_CONTROL.lines(request)))
+    return Caching(resources_of(request).item_cache, bypass=asks_for_fresh(CACHE_CONTROL.lines(request)))
 
 
 @reads(IF_MATCH, IF_NONE_MATCH)

@@ -66,6 +66,9 @@ class Gate:
         Raises:
             Overloaded: none was free in time.
         """
+        if not self._places.locked():
+            await self._places.acquire()
+            return
         try:
             async with asyncio.timeout(LONGEST_QUEUE_SECONDS):
                 await self._places.acquire()

@@ -1,20 +1,19 @@
 """The route class of every resource: declares its scope, and decides before a byte of the body is read."""
 
-import inspect
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
 from fastapi import FastAPI
-from fastapi.dependencies.models import Dependant
 from fastapi.routing import APIRoute, iter_route_contexts
 from opentelemetry import trace
 from starlette.requests import Request
-from starlette.responses import Response
 from starlette.routing import BaseRoute, Match
+from starlette.types import Receive, Send
 from starlette.types import Scope as AsgiScope
 
-from inventory_api.http.auth import Principal, Scope
+from inventory_api.http.auth import ApiKeys, Scope
 from inventory_api.http.body import JSON_MEDIA_TYPE, JsonRequest
+from inventory_api.http.calling import Call
 from inventory_api.http.headers import read_by
 from inventory_api.telemetry import request_context
 
@@ -44,7 +43,7 @@ def accepts(*media_types: str) -> Callable[[Endpoint], Endpoint]:
 
 
 class Route(APIRoute):
-    """Authentication, then the rate limit, then the media type, then the body, then FastAPI.
+    """Authentication, then the rate limit, then the media type, then the body, then the endpoint.
 
     Not dependencies: those run after the body was received.
     """
@@ -60,60 +59,36 @@ class Route(APIRoute):
             "x-required-scopes": list(scopes),
             "parameters": [header.parameter() for header in read_by(self.dependant)],
         }
-        _refuse_threads(self.dependant)
+        self._call = Call(self)
+        self.app = self._serve
 
-    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
-        handler = super().get_route_handler()
+    async def _serve(self, scope: AsgiScope, receive: Receive, send: Send) -> None:
+        resources = scope["app"].state.resources
+        request = JsonRequest(scope, receive, send)
+        principal = self._authorise(request, resources.api_keys)
+        await resources.rate_limiter.admit(principal)
+        body = await request.read(self.media_types) if self.body_field is not None else None
+        response = await self._call(request, body)
+        await response(scope, receive, send)
 
-        async def guarded(request: Request) -> Response:
-            _name_route(request, self.endpoint)
-            principal = _authorise(request, self.required_scopes)
-            await request.app.state.resources.rate_limiter.admit(principal.name)
-            if self.body_field is None:
-                return await handler(request)
-            json_request = JsonRequest(request.scope, request.receive)
-            await json_request.read(self.media_types)
-            return await handler(json_request)
-
-        return guarded
-
-
-def _refuse_threads(dependant: Dependant) -> None:
-    """FastAPI runs a dependency that is not asynchronous in a thread: the hop costs more than most of them do."""
-    for dependency in dependant.dependencies:
-        call = dependency.call
-        if not (inspect.iscoroutinefunction(call) or inspect.isasyncgenfunction(call)):
-            raise TypeError(f"{getattr(call, '__qualname__', call)} would run in a thread: make it `async def`")
-        _refuse_threads(dependency)
-
-
-def _name_route(request: Request, endpoint: Callable[..., Any]) -> None:
-    context = request_context.current()
-    if context is not None:
-        context.route = request.app.state.route_table.template(endpoint)
-
-
-def _authorise(request: Request, scopes: Sequence[Scope]) -> Principal:
-    principal: Principal = request.app.state.resources.api_keys.authenticate(request.headers.get("authorization"))
-    request.state.principal = principal
-    context = request_context.current()
-    if context is not None:
-        context.principal = principal.name
-    trace.get_current_span().set_attribute("enduser.id", principal.name)
-    principal.require(scopes)
-    return principal
+    def _authorise(self, request: Request, keys: ApiKeys) -> str:
+        """Tell the context whose request of which route it is, and return the principal's name."""
+        context = request_context.current()
+        if context is not None:
+            context.route = self.path
+        principal = keys.authenticate(request.headers.get("authorization"))
+        if context is not None:
+            context.principal = principal.name
+        trace.get_current_span().set_attribute("enduser.id", principal.name)
+        principal.require(self.required_scopes)
+        return principal.name
 
 
 class RouteTable:
-    """Every route with its full path, prefixes included: the names of routes, and `Allow`."""
+    """Every route with its full path, prefixes included: the operations that there are, and `Allow`."""
 
     def __init__(self, app: FastAPI) -> None:
         self._contexts = tuple(context for context in iter_route_contexts(app.routes) if context.path)
-        self._templates = {context.endpoint: str(context.path) for context in self._contexts}
-
-    def template(self, endpoint: Callable[..., Any]) -> str:
-        """The full path of the route of an endpoint."""
-        return self._templates[endpoint]
 
     def allowed_methods(self, scope: AsgiScope) -> list[str]:
         """The methods of a path, over all of its routes; Starlette's own answer knows only the first."""

@@ -35,7 +35,10 @@ class _UrlCredentials(CredentialProvider):
 
 
 def create(url: Callable[[], str | None], *, max_connections: int = MAX_CONNECTIONS) -> Redis | None:
-    """A client, or None where no URL is set. It connects at first use."""
+    """A client, or None where no URL is set. It connects at first use.
+
+    Whoever uses it bounds the wait for an answer: to have each part of it bounded too would cost as much as a command.
+    """
     current = url()
     if current is None:
         return None
@@ -45,7 +48,7 @@ def create(url: Callable[[], str | None], *, max_connections: int = MAX_CONNECTI
     pool = ConnectionPool(
         **options,
         credential_provider=_UrlCredentials(url) if has_password else None,
-        socket_timeout=TIMEOUT_SECONDS,
+        socket_timeout=None,
         socket_connect_timeout=TIMEOUT_SECONDS,
         retry=Retry(NoBackoff(), 0),
         max_connections=max_connections,

@@ -40,7 +40,7 @@ class GuardedRedis:
         self._errors = errors
         # As many as there are connections: who waits here has not touched Redis, so its time-out tells nothing of it.
         self._places = asyncio.Semaphore(MAX_CONNECTIONS)
-        self._refused = False
+        self._refused: set[str] = set()
 
     @asynccontextmanager
     async def use(self, what: str) -> AsyncIterator[Redis]:
@@ -52,8 +52,6 @@ class GuardedRedis:
         self._require_closed()
         admitted = False
         try:
-            # On Python 3.11, `wait_for` within redis-py may swallow this end (fixed in 3.12); then the time-out of the
-            # socket, as long, ends it.
             with child_span(self._tracer, what, trace.SpanKind.CLIENT, ATTRIBUTES):
                 async with asyncio.timeout(TIMEOUT_SECONDS), self._places:
                     self._require_closed()
@@ -64,9 +62,9 @@ class GuardedRedis:
         except (RedisConnectionError, OSError) as error:
             raise self._unanswered("connection", error) from error
         except RedisError as error:
-            raise self._was_refused(error) from error
+            raise self._was_refused(what, error) from error
         self._breaker.succeeded()
-        self._refused = False
+        self._refused.discard(what)
 
     @property
     def available(self) -> bool:
@@ -95,11 +93,11 @@ class GuardedRedis:
             self._breaker.failed(error)
         return RedisUnavailable(f"{kind}: {error}")
 
-    def _was_refused(self, error: RedisError) -> RedisUnavailable:
+    def _was_refused(self, what: str, error: RedisError) -> RedisUnavailable:
         self._errors.labels(error_type="refused").inc()
         self._breaker.succeeded()
-        if not self._refused:
+        if what not in self._refused:
             # Once: while it lasts, every request meets it.
-            logger.warning("Redis refuses commands: %s", error)
-        self._refused = True
+            logger.warning("Redis refuses %s: %s", what, error)
+        self._refused.add(what)
         return RedisUnavailable(f"refused: {error}")

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import pytest
-from fastapi import Depends
+from fastapi import Depends, Response
 from tests.support.service import ADMIN_KEY, Service, error_of, write_keys
 from tests.support.waiting import eventually
 
@@ -48,7 +48,8 @@ async def test_every_route_but_the_open_ones_declares_a_scope(service: Service) 
 
 
 def test_a_route_without_a_scope_cannot_be_made() -> None:
-    async def endpoint() -> None: ...
+    async def endpoint() -> Response:
+        return Response()
 
     with pytest.raises(TypeError, match="declares no scope"):
         Route("/x", endpoint)
@@ -62,7 +63,8 @@ def test_a_dependency_that_would_run_in_a_thread_cannot_be_used() -> None:
 
     async def dependency(_: Annotated[None, Depends(nested)]) -> None: ...
 
-    async def endpoint(_: Annotated[None, Depends(dependency)]) -> None: ...
+    async def endpoint(_: Annotated[None, Depends(dependency)]) -> Response:
+        return Response()
 
     with pytest.raises(TypeError, match="nested would run in a thread"):
         Route("/x", requires("audit:read")(endpoint))

@@ -15,6 +15,7 @@ from inventory_api.database.statement import Statement
 from inventory_api.errors import ServiceError
 from inventory_api.http import errors as rendering
 from inventory_api.http.deps import BorrowedSession
+from inventory_api.http.routing import Route, requires
 
 JSON = {"Content-Type": "application/json"}
 TEXT = {"Content-Type": "text/plain"}
@@ -270,12 +271,13 @@ async def test_a_connection_is_back_before_the_response_goes_out_and_its_backgro
     async def look() -> None:
         used.append(await service.metric("db_client_connections", state="used"))
 
+    @requires("inventory:read")
     async def endpoint(session: BorrowedSession) -> Response:
         await session.fetch(Statement("test.one", "SELECT 1"))
         await look()
         return Response(background=BackgroundTask(look))
 
-    service.app.api.add_api_route("/background", endpoint)
+    service.app.api.router.routes.append(Route("/background", endpoint))
     assert (await service.api.get("/background")).status_code == 200
     assert used == [1, 0]
 

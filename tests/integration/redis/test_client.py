@@ -5,10 +5,14 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
+from opentelemetry.trace import NoOpTracer
+from prometheus_client import CollectorRegistry
 from redis.asyncio import Redis
-from redis.exceptions import TimeoutError as RedisTimeoutError
 
 from inventory_api.redis import client as redis_client
+from inventory_api.redis.breaker import Breaker
+from inventory_api.redis.guarded import GuardedRedis, RedisUnavailable
+from inventory_api.telemetry.metrics import REDIS_BREAKER_STATE, REDIS_ERRORS
 
 
 @pytest.fixture
@@ -51,11 +55,15 @@ async def test_a_redis_that_does_not_answer_costs_one_short_wait_and_no_retry() 
     port = server.sockets[0].getsockname()[1]
     client = redis_client.create(lambda: f"redis://127.0.0.1:{port}/0")
     assert client is not None
+    registry = CollectorRegistry()
+    breaker = Breaker("redis", REDIS_BREAKER_STATE.create(registry))
+    redis = GuardedRedis(client, breaker, REDIS_ERRORS.create(registry), NoOpTracer())
     async with asyncio.timeout(5):
-        with pytest.raises(RedisTimeoutError):
-            await client.ping()
+        with pytest.raises(RedisUnavailable):
+            async with redis.use("test") as used:
+                await used.ping()
     assert connections == 1
-    await client.aclose()
+    await redis.close()
     server.close()
 
 
