@@ -32,6 +32,7 @@ class Series:
     capacity: list[float] = field(default_factory=list)
     p50: list[float] = field(default_factory=list)
     p99: list[float] = field(default_factory=list)
+    refused: list[float] = field(default_factory=list)
 
 
 def operations(skus: Sequence[str], turn: str) -> dict[str, list[Request]]:
@@ -68,6 +69,8 @@ def measure(
                         outcomes = _latency(directory, target, requests, rate, plan.seconds)
                         series[target.name].p50.append(outcomes.percentile(50))
                         series[target.name].p99.append(outcomes.percentile(99))
+                        refused = outcomes.where(lambda outcome: outcome.no_room)
+                        series[target.name].refused.append(len(refused) / len(outcomes))
         yield operation, series
 
 
@@ -80,7 +83,8 @@ def _capacity(directory: Path, target: Target, requests: Sequence[Request], seco
         ended = time.monotonic()
         outcomes = load.stop()
     _require_success(target, outcomes)
-    return len(outcomes.where(lambda outcome: begun <= outcome.ended < ended)) / (ended - begun)
+    done = outcomes.where(lambda outcome: begun <= outcome.ended < ended and not outcome.no_room)
+    return len(done) / (ended - begun)
 
 
 def _latency(directory: Path, target: Target, requests: Sequence[Request], rate: float, seconds: float) -> Outcomes:
@@ -94,7 +98,6 @@ def _latency(directory: Path, target: Target, requests: Sequence[Request], rate:
 
 
 def _require_success(target: Target, outcomes: Outcomes) -> None:
-    """A refusal is quicker than an answer: it would count for the one that refuses."""
-    others = outcomes.where(lambda outcome: outcome.status not in {200, 201}).labels()
+    others = outcomes.where(lambda outcome: outcome.status not in {200, 201} and not outcome.no_room).labels()
     if others:
         raise SystemExit(f"bench: {target.name} did not answer all of {len(outcomes)}: {dict(others)}")

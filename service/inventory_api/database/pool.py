@@ -9,6 +9,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Awaitable, Callable, Collection
+from functools import cache
 from typing import Any
 
 import asyncpg
@@ -62,6 +63,8 @@ class Database:
 
         `after_commit` is told which resources a transaction has changed; it must not raise.
         """
+        # Closed sets; to look for a series takes longer than to count in it.
+        self.query_duration = cache(metrics.query_duration.labels)
         self.metrics = metrics
         self.after_commit = after_commit or _nobody_to_tell
         self.tracer = tracer
@@ -71,6 +74,7 @@ class Database:
         self._places = asyncio.Semaphore(size)
         self._used = 0
         self._pool: asyncpg.Pool | None = None
+        self._wait = metrics.connection_wait.labels(pool=POOL)
         metrics.connections_max.labels(pool=POOL).set(size)
         metrics.connections.labels(pool=POOL, state="used").set_function(lambda: float(self._used))
         metrics.connections.labels(pool=POOL, state="idle").set_function(self._idle)
@@ -112,7 +116,7 @@ class Database:
                 return connection
             finally:
                 elapsed = time.perf_counter() - started
-                self.metrics.connection_wait.labels(pool=POOL).observe(elapsed)
+                self._wait.observe(elapsed)
                 if (context := request_context.current()) is not None:
                     context.pool_wait_seconds += elapsed
 
@@ -134,6 +138,9 @@ class Database:
             await self._pool.expire_connections()
 
     async def _take_place(self) -> None:
+        if not self._places.locked():
+            await self._places.acquire()
+            return
         with self.metrics.connections_pending.labels(pool=POOL).track_inprogress():
             try:
                 async with asyncio.timeout(self._acquire_timeout):

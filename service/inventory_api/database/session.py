@@ -152,8 +152,7 @@ class Session:
                 raise
             finally:
                 elapsed = time.perf_counter() - started
-                labels = {"query_name": statement.name, "error_type": failure}
-                self._database.metrics.query_duration.labels(**labels).observe(elapsed)
+                self._database.query_duration(statement.name, failure).observe(elapsed)
                 if context is not None:
                     context.database_seconds += elapsed
 

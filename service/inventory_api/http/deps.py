@@ -56,7 +56,7 @@ async def _provenance() -> Provenance:
 async def _idempotency(request: Request) -> Idempotency:
     key = None
     if lines := IDEMPOTENCY_KEY.lines(request):
-        fingerprint = keys.fingerprint(request.method, request.url.path, await request.body())
+        fingerprint = keys.fingerprint(request.method, request.scope["path"], await request.body())
         key = keys.Key(_context().principal or "", keys.parse(lines), fingerprint)
     return Idempotency(key, resources_of(request).metrics.idempotency)
 
