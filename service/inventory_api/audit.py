@@ -1,7 +1,7 @@
 """Who changed what, when and in which request. Insert only, in the transaction of the change; a trigger sees to it."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -9,7 +9,7 @@ from uuid import UUID
 from uuid_utils.compat import uuid7
 
 from inventory_api import codec
-from inventory_api.database.listing import Listing
+from inventory_api.database.listing import Listing, given
 from inventory_api.database.session import Session
 from inventory_api.database.statement import Statement
 
@@ -112,11 +112,7 @@ async def page(
     session: Session, filters: Filters, after: tuple[datetime | None, UUID | None], limit: int
 ) -> list[Entry]:
     """At most `limit` rows that come after the position `after`, newest first."""
-    given = {"resource": filters.resource, "actor": filters.actor, "request_id": filters.request_id}
-    conditions: dict[str, tuple[Any, ...]] = {name: (value,) for name, value in given.items() if value is not None}
-    if after[0] is not None:
-        conditions["after"] = after
-    statement, arguments = PAGE.page(conditions, limit)
+    statement, arguments = PAGE.page(given(after, **asdict(filters)), limit)
     rows = await session.fetch(statement, *arguments)
     return [Entry(**{**row, "changes": _changes(row["changes"])}) for row in rows]
 

@@ -1,5 +1,6 @@
 """The audit of everything over HTTP."""
 
+from functools import partial
 from typing import Annotated
 
 from fastapi import APIRouter, Query, Response
@@ -21,7 +22,6 @@ router = APIRouter(prefix="/audit", tags=["audit"], route_class=Route)
 async def list_audit(session: BorrowedSession, query: Annotated[AuditQuery, Query()]) -> Response:
     """Every change of everything, newest first."""
     bound_to = {"list": "audit", **query.model_dump(include={"resource", "actor", "request_id"})}
-    after = pages.decode(query.cursor, bound_to, pages.NEWEST_FIRST)
-    found = await audit.page(session, query.filters(), (after[0], after[1]), query.size + 1)
-    shown, next_cursor = pages.cut(found, query.size, lambda entry: (entry.created_at, entry.id), bound_to)
+    find = partial(audit.page, session, query.filters())
+    shown, next_cursor = await pages.turn(query, pages.NEWEST_FIRST, bound_to, find)
     return json_response(AuditPage(items=[AuditEntryView.of(entry) for entry in shown], next_cursor=next_cursor))

@@ -4,7 +4,8 @@ import base64
 import hashlib
 import json
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Annotated, Any, TypeVar
 from uuid import UUID
@@ -19,8 +20,6 @@ T = TypeVar("T")
 DEFAULT_LIMIT = 50
 MAX_LIMIT = 200
 
-# How each part of a position is read back from text.
-Order = tuple[Callable[[str], Any], ...]
 Filters = Mapping[str, str | None]
 
 
@@ -58,15 +57,31 @@ def matching(pattern: str) -> Callable[[str], str]:
     return read
 
 
-NEWEST_FIRST: Order = (moment, UUID)
+@dataclass(frozen=True)
+class Order:
+    """What of a member is its position in a list, and how each part of that is read back from text."""
+
+    position: Callable[[Any], Sequence[Any]]
+    readers: tuple[Callable[[str], Any], ...]
 
 
-def cut(
-    found: Sequence[T], size: int, position: Callable[[T], Sequence[Any]], filters: Filters
+NEWEST_FIRST = Order(lambda member: (member.created_at, member.id), (moment, UUID))
+
+
+async def turn(
+    query: PageQuery, order: Order, filters: Filters, find: Callable[[tuple[Any, ...], int], Awaitable[Sequence[T]]]
 ) -> tuple[Sequence[T], str | None]:
-    """Of `size` + 1 found, where there are so many, those of the page, and the cursor of the next one."""
-    shown = found[:size]
-    return shown, encode(position(shown[-1]), filters) if len(found) > size else None
+    """The members of the page that `query` asks for, and the cursor of the next one where there is one.
+
+    `find` is given a position, whose parts are None where the list begins, and how many members after it to find: one
+    more than are shown, which tells whether there is another page.
+
+    Raises:
+        InvalidCursor: the cursor is none, or that of another list.
+    """
+    found = await find(decode(query.cursor, filters, order), query.size + 1)
+    shown = found[: query.size]
+    return shown, encode(order.position(shown[-1]), filters) if len(found) > query.size else None
 
 
 def encode(position: Sequence[Any], filters: Filters) -> str:
@@ -83,11 +98,11 @@ def decode(cursor: str | None, filters: Filters, order: Order) -> tuple[Any, ...
         InvalidCursor: it is no cursor, or that of another list.
     """
     if cursor is None:
-        return (None,) * len(order)
+        return (None,) * len(order.readers)
     try:
         padded = cursor + "=" * (-len(cursor) % 4)
         digest, *parts = json.loads(base64.b64decode(padded.encode("ascii"), altchars=b"-_", validate=True))
-        position = tuple(read(part) for read, part in zip(order, parts, strict=True))
+        position = tuple(read(part) for read, part in zip(order.readers, parts, strict=True))
     except (ValueError, TypeError, AttributeError, RecursionError, OverflowError) as error:
         raise InvalidCursor from error
     if digest != _digest(filters):

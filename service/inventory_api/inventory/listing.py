@@ -1,11 +1,10 @@
 """The list of items, and its filters."""
 
-from collections.abc import Mapping
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 
-from inventory_api.database.listing import Listing
+from inventory_api.database.listing import Given, Listing, given
 
 COLUMNS = """
            sku, name, warehouse_location, is_discontinued, low_stock_threshold, attributes, version,
@@ -50,11 +49,10 @@ class Filters:
     updated_since: datetime | None = None
     q: str | None = None
 
-    def conditions(self, after: str | None) -> Mapping[str, tuple[Any, ...]]:
+    def conditions(self, after: Sequence[str | None] = (None,)) -> Given:
         """Those of `PAGE`, with their arguments."""
-        with_argument = {"after": after, "location": self.location, "updated_since": self.updated_since, "q": self.q}
         flags = {"discontinued": self.discontinued, "low_stock": self.low_stock}
         return {
-            **{name: (value,) for name, value in with_argument.items() if value is not None},
+            **given(after, location=self.location, updated_since=self.updated_since, q=self.q),
             **{name if value else f"not_{name}": () for name, value in flags.items() if value is not None},
         }

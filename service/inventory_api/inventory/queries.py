@@ -1,6 +1,6 @@
 """The SQL of items."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -63,7 +63,7 @@ async def get_item(session: Session, sku: str) -> Item | None:
     return _with_levels(row) if row is not None else None
 
 
-async def page(session: Session, filters: Filters, after: str | None, limit: int) -> list[Item]:
+async def page(session: Session, filters: Filters, after: Sequence[str | None], limit: int) -> list[Item]:
     """By sku."""
     statement, arguments = PAGE.page(filters.conditions(after), limit)
     return [_with_levels(row) for row in await session.fetch(statement, *arguments)]

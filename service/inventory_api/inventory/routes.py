@@ -1,5 +1,6 @@
 """Items over HTTP."""
 
+from functools import partial
 from typing import Annotated
 
 from fastapi import APIRouter, Path, Query, Request, Response
@@ -38,7 +39,7 @@ CHANGE: tuple[type[ServiceError], ...] = (
     PreconditionRequired,
 )
 
-ORDER: pages.Order = (pages.matching(SKU_PATTERN),)
+BY_SKU = pages.Order(lambda item: (item.sku,), (pages.matching(SKU_PATTERN),))
 SkuPath = Annotated[str, Path(pattern=SKU_PATTERN, examples=["BOLT-M8"])]
 
 
@@ -47,10 +48,8 @@ SkuPath = Annotated[str, Path(pattern=SKU_PATTERN, examples=["BOLT-M8"])]
 async def list_items(session: BorrowedSession, query: Annotated[ItemQuery, Query()]) -> Response:
     """Items by sku."""
     filters = query.filters()
-    bound_to = {"list": "items", **{name: str(value) for name, value in filters.conditions(None).items()}}
-    (after,) = pages.decode(query.cursor, bound_to, ORDER)
-    found = await service.page(session, filters, after, query.size + 1)
-    shown, next_cursor = pages.cut(found, query.size, lambda item: (item.sku,), bound_to)
+    bound_to = {"list": "items", **{name: str(value) for name, value in filters.conditions().items()}}
+    shown, next_cursor = await pages.turn(query, BY_SKU, bound_to, partial(service.page, session, filters))
     return json_response(ItemPage(items=[ItemView.of(item) for item in shown], next_cursor=next_cursor))
 
 
@@ -142,10 +141,8 @@ async def patch_item(
 async def get_item_movements(sku: SkuPath, session: BorrowedSession, page: pages.Page) -> Response:
     """How the stock of the item came to be what it is, newest first."""
     filters = {"list": "item-movements", "sku": sku}
-    found = await service.movements_page(
-        session, sku, pages.decode(page.cursor, filters, pages.NEWEST_FIRST), page.size + 1
-    )
-    shown, next_cursor = pages.cut(found, page.size, lambda movement: (movement.created_at, movement.id), filters)
+    find = partial(service.movements_page, session, sku)
+    shown, next_cursor = await pages.turn(page, pages.NEWEST_FIRST, filters, find)
     return json_response(MovementPage(items=[MovementView.of(one) for one in shown], next_cursor=next_cursor))
 
 
@@ -154,8 +151,6 @@ async def get_item_movements(sku: SkuPath, session: BorrowedSession, page: pages
 async def get_item_audit(sku: SkuPath, session: BorrowedSession, page: pages.Page) -> Response:
     """Every change of the item, newest first."""
     filters = {"list": "item-audit", "sku": sku}
-    found = await service.audit_page(
-        session, sku, pages.decode(page.cursor, filters, pages.NEWEST_FIRST), page.size + 1
-    )
-    shown, next_cursor = pages.cut(found, page.size, lambda entry: (entry.created_at, entry.id), filters)
+    find = partial(service.audit_page, session, sku)
+    shown, next_cursor = await pages.turn(page, pages.NEWEST_FIRST, filters, find)
     return json_response(AuditPage(items=[AuditEntryView.of(entry) for entry in shown], next_cursor=next_cursor))

@@ -1,6 +1,6 @@
 """What can be done with an item. Every change is one transaction with its movement and its audit row."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
@@ -34,8 +34,8 @@ async def get_item(session: Session, sku: str) -> Item:
     return _found(await queries.get_item(session, sku))
 
 
-async def page(session: Session, filters: Filters, after: str | None, limit: int) -> list[Item]:
-    """At most `limit` items that come after the sku `after`, in the order of their skus."""
+async def page(session: Session, filters: Filters, after: Sequence[str | None], limit: int) -> list[Item]:
+    """At most `limit` items that come after the position `after`, in the order of their skus."""
     return await queries.page(session, filters, after, limit)
 
 

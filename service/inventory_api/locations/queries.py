@@ -6,6 +6,7 @@ from typing import Any
 
 import asyncpg
 
+from inventory_api.database.listing import Listing, given
 from inventory_api.database.session import Session
 from inventory_api.database.statement import Statement
 from inventory_api.locations.model import Location
@@ -20,15 +21,16 @@ LOCK = Statement(
     "SELECT code, name, active, version, created_at, updated_at FROM location WHERE code = $1 FOR NO KEY UPDATE",
 )
 
-PAGE = Statement(
+PAGE = Listing(
     "locations.page",
     """
     SELECT code, name, active, version, created_at, updated_at
     FROM location
-    WHERE $1::timestamptz IS NULL OR (created_at, code) < ($1, $2::text)
+    {where}
     ORDER BY created_at DESC, code DESC
-    LIMIT $3
+    LIMIT {limit}
     """,
+    {"after": "(created_at, code) < ({}, {})"},
 )
 
 INSERT = Statement(
@@ -63,7 +65,8 @@ async def lock(session: Session, code: str) -> Location | None:
 
 async def page(session: Session, after: tuple[datetime | None, str | None], limit: int) -> list[Location]:
     """Newest first."""
-    return [Location(**row) for row in await session.fetch(PAGE, *after, limit)]
+    statement, arguments = PAGE.page(given(after), limit)
+    return [Location(**row) for row in await session.fetch(statement, *arguments)]
 
 
 async def insert(session: Session, fields: Mapping[str, Any]) -> Location | None:

@@ -1,5 +1,6 @@
 """Locations over HTTP."""
 
+from functools import partial
 from typing import Annotated
 
 from fastapi import APIRouter, Path, Response
@@ -19,17 +20,14 @@ router = APIRouter(prefix="/locations", tags=["locations"], route_class=Route)
 
 CodePath = Annotated[str, Path(pattern=CODE_PATTERN, examples=["MAIN"])]
 FILTERS = {"list": "locations"}
-
-
-ORDER: pages.Order = (pages.moment, pages.matching(CODE_PATTERN))
+NEWEST_FIRST = pages.Order(lambda one: (one.created_at, one.code), (pages.moment, pages.matching(CODE_PATTERN)))
 
 
 @router.get("", response_model=LocationPage, responses=error_responses(InvalidCursor))
 @requires("inventory:read")
 async def list_locations(session: BorrowedSession, page: pages.Page) -> Response:
     """Every location, newest first."""
-    found = await service.page(session, pages.decode(page.cursor, FILTERS, ORDER), page.size + 1)
-    shown, next_cursor = pages.cut(found, page.size, lambda location: (location.created_at, location.code), FILTERS)
+    shown, next_cursor = await pages.turn(page, NEWEST_FIRST, FILTERS, partial(service.page, session))
     return json_response(LocationPage(items=[LocationView.of(one) for one in shown], next_cursor=next_cursor))
 
 

@@ -13,6 +13,7 @@ import asyncpg
 from uuid_utils.compat import uuid7
 
 from inventory_api.audit import Provenance
+from inventory_api.database.listing import Listing, given
 from inventory_api.database.session import Session
 from inventory_api.database.statement import Statement
 from inventory_api.stock.model import Change, Level, Movement
@@ -97,17 +98,17 @@ MOVE = Statement(
     """,
 )
 
-MOVEMENTS_OF_ITEM = Statement(
+MOVEMENTS_OF_ITEM = Listing(
     "stock.movements_of_item",
     """
     SELECT id, sku, location, kind, on_hand_delta, reserved_delta, on_hand, reserved, reason, reference, actor,
            request_id, trace_id, created_at
     FROM stock_movement
-    WHERE sku = $1
-      AND ($2::timestamptz IS NULL OR (created_at, id) < ($2, $3::uuid))
+    {where}
     ORDER BY created_at DESC, id DESC
-    LIMIT $4
+    LIMIT {limit}
     """,
+    {"after": "(created_at, id) < ({}, {})", "sku": "sku = {}"},
 )
 
 Key = tuple[str, str]
@@ -184,7 +185,8 @@ async def movements_of_item(
     session: Session, sku: str, after: tuple[datetime | None, UUID | None], limit: int
 ) -> list[Movement]:
     """Newest first."""
-    return [Movement(**row) for row in await session.fetch(MOVEMENTS_OF_ITEM, sku, *after, limit)]
+    statement, arguments = MOVEMENTS_OF_ITEM.page(given(after, sku=sku), limit)
+    return [Movement(**row) for row in await session.fetch(statement, *arguments)]
 
 
 def _target(row: asyncpg.Record) -> Target:
