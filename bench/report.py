@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from .measuring import Series
 from .targets import STOCK
 
-HEADINGS = ("operation", "target", "requests/s", "x stock", "p50", "p99", "p99 x stock")
+HEADINGS = ("operation", "target", "requests/s", "x stock", "p50", "p99", "p99 x stock", "refused")
 
 
 def rows(operation: str, series: Mapping[str, Series]) -> list[tuple[str, ...]]:
@@ -21,6 +21,7 @@ def rows(operation: str, series: Mapping[str, Series]) -> list[tuple[str, ...]]:
             f"{statistics.median(found.p50) * 1000:.2f} ms",
             f"{statistics.median(found.p99) * 1000:.2f} ms",
             _ratio(found.p99, stock.p99),
+            f"{statistics.median(found.refused):.1%}",
         )
         for name, found in series.items()
     ]

@@ -26,16 +26,7 @@ class AuditEntryView(BaseModel):
 
     @classmethod
     def of(cls, entry: Entry) -> Self:
-        return cls(
-            id=entry.id,
-            resource=entry.resource,
-            action=entry.action,
-            changes=entry.changes,
-            actor=entry.actor,
-            request_id=entry.request_id,
-            trace_id=entry.trace_id,
-            created_at=entry.created_at,
-        )
+        return cls.model_validate(entry, from_attributes=True)
 
 
 class AuditQuery(PageQuery):

@@ -93,9 +93,9 @@ class Call:
             errors += wrong
         if errors:
             raise RequestValidationError(errors, body=body)
-        tasks = BackgroundTasks()
-        if dependant.background_tasks_param_name:
-            arguments[dependant.background_tasks_param_name] = tasks
+        if not dependant.background_tasks_param_name:
+            return await self._endpoint.call(**arguments)  # type: ignore[no-any-return] # checked when it was planned
+        tasks = arguments[dependant.background_tasks_param_name] = BackgroundTasks()
         response: Response = await self._endpoint.call(**arguments)
         if tasks.tasks:
             response.background = tasks

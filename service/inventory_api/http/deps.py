@@ -35,11 +35,12 @@ def resources_of(request: Request) -> Resources:
     return resources
 
 
-def _context() -> RequestContext:
+def _known() -> tuple[RequestContext, str]:
+    """The context of the request, and the name of its principal."""
     context = request_context.current()
-    if context is None:
-        raise RuntimeError("a route outside of a request context")
-    return context
+    if context is None or context.principal is None:
+        raise RuntimeError("a change outside of a request, or by nobody")
+    return context, context.principal
 
 
 async def _borrow_session(request: Request) -> AsyncIterator[Session]:
@@ -48,8 +49,8 @@ async def _borrow_session(request: Request) -> AsyncIterator[Session]:
 
 
 async def _provenance() -> Provenance:
-    context = _context()
-    return Provenance(context.principal or "", context.request_id, context.trace_id)
+    context, principal = _known()
+    return Provenance(principal, context.request_id, context.trace_id)
 
 
 @reads(IDEMPOTENCY_KEY)
@@ -57,7 +58,8 @@ async def _idempotency(request: Request) -> Idempotency:
     key = None
     if lines := IDEMPOTENCY_KEY.lines(request):
         fingerprint = keys.fingerprint(request.method, request.scope["path"], await request.body())
-        key = keys.Key(_context().principal or "", keys.parse(lines), fingerprint)
+        _, principal = _known()
+        key = keys.Key(principal, keys.parse(lines), fingerprint)
     return Idempotency(key, resources_of(request).metrics.idempotency)
 
 

@@ -50,6 +50,11 @@ OF_STATUS = {
     "503": ("Retry-After",),
 }
 ETAG = {"ETag": TEXT}
+# `responses=` of a read with an ETag, beside its errors.
+CONDITIONAL_READ: dict[int | str, dict[str, Any]] = {
+    200: {"headers": ETAG},
+    304: {"description": "The ETag is that of If-None-Match.", "headers": ETAG},
+}
 
 
 def error_responses(*errors: type[ServiceError]) -> dict[int | str, dict[str, Any]]:

@@ -18,7 +18,8 @@ UtcDatetime = Annotated[
 ]
 
 
-Name = Annotated[str, Field(min_length=1, max_length=200, pattern=r"\S")]
+# One line of it, such as a name or a reason.
+Text = Annotated[str, Field(min_length=1, max_length=200, pattern=r"\S")]
 
 
 class StrictModel(BaseModel):

@@ -8,6 +8,11 @@ from typing import Any
 from inventory_api.stock.model import Level
 
 
+def resource(sku: str) -> str:
+    """The name of an item in the audit, and by that in the cache."""
+    return f"item:{sku}"
+
+
 @dataclass(frozen=True, slots=True)
 class Item:
     """An item with its levels, in the order of their locations."""

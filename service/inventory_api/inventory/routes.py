@@ -21,10 +21,11 @@ from inventory_api.http import pages
 from inventory_api.http.audit_schemas import AuditEntryView, AuditPage
 from inventory_api.http.body import JSON_MEDIA_TYPE, MERGE_PATCH, media_type
 from inventory_api.http.deps import BorrowedSession, RequestCaching, RequestConditions, RequestProvenance
-from inventory_api.http.openapi import BODY, ETAG, error_responses
+from inventory_api.http.openapi import BODY, CONDITIONAL_READ, ETAG, error_responses
 from inventory_api.http.responses import json_response, not_modified
 from inventory_api.http.routing import Route, accepts, requires
 from inventory_api.inventory import service
+from inventory_api.inventory.model import resource
 from inventory_api.inventory.schemas import SKU_PATTERN, ItemPage, ItemPatch, ItemQuery, ItemReplacement, ItemView
 from inventory_api.redis.read_cache import Representation
 from inventory_api.stock.schemas import MovementPage, MovementView
@@ -56,11 +57,7 @@ async def list_items(session: BorrowedSession, query: Annotated[ItemQuery, Query
 @router.get(
     "/{sku}",
     response_model=ItemView,
-    responses={
-        200: {"headers": ETAG},
-        304: {"description": "The ETag is that of If-None-Match.", "headers": ETAG},
-        **error_responses(NotFound),
-    },
+    responses={**CONDITIONAL_READ, **error_responses(NotFound)},
 )
 @requires("inventory:read")
 async def get_item(
@@ -76,7 +73,7 @@ async def get_item(
         await session.give_back()
         return Representation(item.etag, ItemView.of(item).model_dump_json().encode())
 
-    found = await caching.get(service.resource(sku), load)
+    found = await caching.get(resource(sku), load)
     if conditions.matches_none(found.etag):
         return not_modified(found.etag)
     return Response(found.body, headers={"ETag": found.etag}, media_type="application/json")

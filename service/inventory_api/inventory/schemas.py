@@ -6,14 +6,14 @@ from typing import Annotated, Any, Self
 from pydantic import MISSING, AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
 from inventory_api.http.pages import PageQuery
-from inventory_api.http.schemas import Name, StrictModel, UtcDatetime
+from inventory_api.http.schemas import StrictModel, Text, UtcDatetime
 from inventory_api.inventory.attributes import MAX_BYTES, MAX_DEPTH, normalised, problem
 from inventory_api.inventory.listing import Filters
 from inventory_api.inventory.model import Item
 from inventory_api.locations.schemas import LocationCode
+from inventory_api.stock.model import INT4_MAX
 
 SKU_PATTERN = r"^[A-Za-z0-9._-]{1,64}$"
-INT4_MAX = 2_147_483_647
 
 
 def _bounded(attributes: dict[str, Any]) -> dict[str, Any]:
@@ -23,7 +23,7 @@ def _bounded(attributes: dict[str, Any]) -> dict[str, Any]:
 
 
 Sku = Annotated[str, Field(pattern=SKU_PATTERN, description="Immutable.", examples=["BOLT-M8"])]
-ItemName = Annotated[Name, Field(examples=["Bolt M8 x 40"])]
+ItemName = Annotated[Text, Field(examples=["Bolt M8 x 40"])]
 Quantity = Annotated[
     int, Field(ge=0, le=INT4_MAX, description="Total on hand; a difference is applied at `warehouse_location`.")
 ]

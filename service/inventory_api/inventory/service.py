@@ -15,14 +15,9 @@ from inventory_api.http.conditional import Conditions
 from inventory_api.inventory import queries
 from inventory_api.inventory.attributes import merge_patch
 from inventory_api.inventory.listing import Filters
-from inventory_api.inventory.model import Item
+from inventory_api.inventory.model import Item, resource
 from inventory_api.stock import service as stock
 from inventory_api.stock.model import Movement
-
-
-def resource(sku: str) -> str:
-    """The name of an item in the audit."""
-    return f"item:{sku}"
 
 
 async def get_item(session: Session, sku: str) -> Item:

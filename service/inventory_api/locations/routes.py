@@ -10,7 +10,7 @@ from inventory_api.http import pages
 from inventory_api.http.body import JSON_MEDIA_TYPE, MERGE_PATCH
 from inventory_api.http.deps import BorrowedSession, RequestConditions, RequestIdempotency, RequestProvenance
 from inventory_api.http.idempotency.records import Answer
-from inventory_api.http.openapi import BODY, ETAG, IDEMPOTENCY, error_responses
+from inventory_api.http.openapi import BODY, CONDITIONAL_READ, ETAG, IDEMPOTENCY, error_responses
 from inventory_api.http.responses import json_response, not_modified
 from inventory_api.http.routing import Route, accepts, requires
 from inventory_api.locations import service
@@ -56,11 +56,7 @@ async def create_location(
 @router.get(
     "/{code}",
     response_model=LocationView,
-    responses={
-        200: {"headers": ETAG},
-        304: {"description": "The ETag is that of If-None-Match.", "headers": ETAG},
-        **error_responses(NotFound),
-    },
+    responses={**CONDITIONAL_READ, **error_responses(NotFound)},
 )
 @requires("inventory:read")
 async def get_location(code: CodePath, session: BorrowedSession, conditions: RequestConditions) -> Response:

@@ -4,13 +4,13 @@ from typing import Annotated, Self
 
 from pydantic import MISSING, BaseModel, ConfigDict, Field
 
-from inventory_api.http.schemas import Name, StrictModel, UtcDatetime
+from inventory_api.http.schemas import StrictModel, Text, UtcDatetime
 from inventory_api.locations.model import Location
 
 CODE_PATTERN = r"^[A-Za-z0-9._-]{1,64}$"
 
 LocationCode = Annotated[str, Field(pattern=CODE_PATTERN, examples=["MAIN"])]
-LocationName = Annotated[Name, Field(examples=["Main warehouse"])]
+LocationName = Annotated[Text, Field(examples=["Main warehouse"])]
 
 
 class LocationCreation(StrictModel):

@@ -5,7 +5,7 @@ from uuid import UUID
 
 from pydantic import MISSING, AfterValidator, BaseModel, Field, model_validator
 
-from inventory_api.http.schemas import StrictModel, UtcDatetime
+from inventory_api.http.schemas import StrictModel, Text, UtcDatetime
 from inventory_api.inventory.schemas import Sku
 from inventory_api.locations.schemas import LocationCode
 from inventory_api.stock.model import INT4_MAX, Change, Movement
@@ -24,7 +24,6 @@ Delta = Annotated[
     Field(ge=-INT4_MAX, le=INT4_MAX, description="Added to what is on hand.", json_schema_extra={"not": {"const": 0}}),
     AfterValidator(_not_zero),
 ]
-Text = Annotated[str, Field(min_length=1, max_length=200, pattern=r"\S")]
 Reference = Annotated[Text, Field(description="Of whoever asks, such as the number of a delivery.")]
 
 

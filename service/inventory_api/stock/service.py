@@ -19,6 +19,7 @@ from inventory_api.errors import (
     UnknownSku,
     ValidationFailure,
 )
+from inventory_api.inventory.model import resource
 from inventory_api.stock import queries
 from inventory_api.stock.model import INT4_MAX, Change, Level, Movement
 from inventory_api.stock.queries import Key, Step, Target
@@ -139,7 +140,7 @@ def _audited(before: Mapping[Key, Level], steps: Sequence[Step]) -> dict[str, di
     """Of each item, each of its levels that changed."""
     reached = {(step.change.sku, step.location): step.on_hand for step in steps}
     return {
-        f"item:{sku}": {
+        resource(sku): {
             f"levels.{key[1]}.on_hand": {"before": before[key].on_hand, "after": reached[key]}
             for key in keys
             if before[key].on_hand != reached[key]
