@@ -26,10 +26,13 @@ GET_ITEM = Statement(
 LOCK_ITEM = Statement(
     "inventory.lock_item",
     """
+    WITH turn AS (
+        SELECT pg_advisory_xact_lock(hashtext('item'), hashtext($1) & 1023)
+    )
     SELECT sku, name, warehouse_location, is_discontinued, low_stock_threshold, attributes, version,
            created_at, updated_at
     FROM item
-    WHERE sku = $1
+    WHERE sku = $1 AND (SELECT count(*) FROM turn) > 0
     FOR NO KEY UPDATE
     """,
 )

@@ -1,7 +1,9 @@
 """The SQL of levels and of the ledger.
 
-Whoever makes a level holds the lock of its item first. So do edits of an item, which lock its levels after that: items
-before levels, each in the order of their keys, and nobody waits in a circle.
+Whoever changes an item or a level takes the turn of the item first: PostgreSQL serves those who wait for an advisory
+lock in the order in which they came, and those who wait for a row in none (docs/decisions/0012). Turns are 1,024,
+whatever the items, so that the table of locks cannot fill. Rows are locked none the less: items before levels, each in
+the order of their keys. Edits of an item lock all its levels, and whoever makes one locks the item.
 """
 
 from collections.abc import Sequence
@@ -29,11 +31,14 @@ LOCK = Statement(
         LEFT JOIN item ON item.sku = line.sku
         LEFT JOIN location ON location.code = coalesce(line.location, item.warehouse_location)
         LEFT JOIN stock_level level ON level.sku = item.sku AND level.location = location.code
+    ), turn AS (
+        SELECT pg_advisory_xact_lock(hashtext('item'), number)
+        FROM (SELECT DISTINCT hashtext(sku) & 1023 AS number FROM line ORDER BY number) AS wanted
     ), locked AS (
         SELECT level.sku, level.location, level.on_hand, level.reserved, level.version
         FROM stock_level level
         JOIN (SELECT DISTINCT sku, location FROM line) AS wanted USING (sku, location)
-        WHERE (SELECT bool_and(has_level) FROM line)
+        WHERE (SELECT count(*) FROM turn) > 0 AND (SELECT bool_and(has_level) FROM line)
         ORDER BY sku, location
         FOR NO KEY UPDATE OF level
     )
