@@ -5,6 +5,14 @@ from typing import Any
 
 import asyncpg
 
+# Levels that are not the sum of their movements.
+UNBALANCED = """
+SELECT sku, location FROM stock_level
+LEFT JOIN (SELECT sku, location, sum(on_hand_delta) AS on_hand, sum(reserved_delta) AS reserved
+           FROM stock_movement GROUP BY sku, location) AS ledger USING (sku, location)
+WHERE stock_level.on_hand <> coalesce(ledger.on_hand, 0) OR stock_level.reserved <> coalesce(ledger.reserved, 0)
+"""
+
 
 def fetch(url: str, sql: str, *arguments: object) -> list[Any]:
     """On a connection of its own; not from within an event loop."""
