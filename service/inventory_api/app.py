@@ -24,14 +24,13 @@ from inventory_api.http.auth import ApiKeys
 from inventory_api.http.body_limit import BodyLimitMiddleware
 from inventory_api.http.context import PROBES, RequestContextMiddleware
 from inventory_api.http.deadline import DeadlineMiddleware
+from inventory_api.http.discovery import resource_routers
 from inventory_api.http.errors import ErrorHandler
 from inventory_api.http.head import HeadMiddleware
 from inventory_api.http.overload import ADMISSION, Gate, OverloadMiddleware
 from inventory_api.http.rate_limit.limiter import RateLimiter
 from inventory_api.http.routing import Route, RouteTable
 from inventory_api.http.system import system_router
-from inventory_api.inventory.routes import router as inventory_router
-from inventory_api.locations.routes import router as locations_router
 from inventory_api.redis.breaker import Breaker
 from inventory_api.redis.check import RedisCheck
 from inventory_api.redis.client import create as create_client
@@ -44,13 +43,9 @@ from inventory_api.server.management_port import listening
 from inventory_api.server.metrics_gathering import MetricsGatherer
 from inventory_api.server.slot import Slot
 from inventory_api.settings import Settings
-from inventory_api.stock.routes import router as stock_router
 from inventory_api.telemetry import event_loop, sampling, tracing
 from inventory_api.telemetry import logging as json_logging
 from inventory_api.telemetry.metrics import NO_ROUTE, Metrics
-
-# Of the resources; a path is answered by the first that matches.
-ROUTERS = (inventory_router, locations_router, stock_router, audit_router)
 
 
 class Application:
@@ -178,7 +173,8 @@ def _create_api(
         ],
         exception_handlers={ServiceError: handler, RequestValidationError: handler, HTTPException: handler},
     )
-    for router in ROUTERS:
+    # A path is answered by the first that matches.
+    for router in (*resource_routers(), audit_router):
         # As they are: what `include_router` wraps them in is matched twice with every request.
         api.router.routes.extend(router.routes)
     api.include_router(system_router(resources.health, detailed=False))

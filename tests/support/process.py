@@ -41,7 +41,7 @@ def clean_environment(values: Mapping[str, object]) -> dict[str, str]:
     """This process's environment with these settings and no others."""
     inherited = {name: value for name, value in os.environ.items() if not name.startswith(("INVENTORY_", "OTEL_"))}
     # The directory that a command runs in is another, and some are modules of the tests.
-    inherited["PYTHONPATH"] = str(REPOSITORY)
+    inherited["PYTHONPATH"] = os.pathsep.join(filter(None, (str(REPOSITORY), os.environ.get("PYTHONPATH"))))
     return inherited | {name: str(value) for name, value in values.items()}
 
 

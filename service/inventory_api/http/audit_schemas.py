@@ -7,13 +7,20 @@ from pydantic import BaseModel, Field
 
 from inventory_api.audit import Entry, Filters
 from inventory_api.http.pages import PageQuery
-from inventory_api.http.schemas import UtcDatetime
+from inventory_api.http.schemas import UtcDatetime, example
 
 Text = Annotated[str, Field(min_length=1, max_length=200, pattern=r"^[^\x00]*$")]
 
 
 class AuditEntryView(BaseModel):
     """One change: `changes` holds exactly the fields that changed, with their values before and after."""
+
+    model_config = example(
+        id="01a20a1b-7d90-7c11-8e6f-4dad6b7c8e21", resource="item:BOLT-M8", action="patch",
+        changes={"name": {"before": "Bolt M8", "after": "Bolt M8 x 40"}},
+        actor="key:warehouse", request_id="01a20a1b-7d82-73dc-b78a-69813c3423f9",
+        trace_id="d4eb709b751e68b6d33b18db4c0c656d", created_at="2026-03-02T09:30:00.000000Z",
+    )  # fmt: skip
 
     id: UUID
     resource: str

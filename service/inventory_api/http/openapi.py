@@ -1,5 +1,6 @@
 """OpenAPI that says what happens: the errors of a route, its scopes, its media types, its headers."""
 
+import json
 from collections import defaultdict
 from collections.abc import Iterator
 from typing import Any
@@ -9,10 +10,12 @@ from fastapi import FastAPI
 from inventory_api.errors import (
     DeadlineExceeded,
     DependencyUnavailable,
+    Detail,
     Forbidden,
     IdempotencyInProgress,
     IdempotencyKeyRequired,
     IdempotencyKeyReused,
+    InsufficientStock,
     InternalFailure,
     MalformedJson,
     Overloaded,
@@ -24,7 +27,8 @@ from inventory_api.errors import (
     UnsupportedMediaType,
     ValidationFailure,
 )
-from inventory_api.http.negotiation import PROBLEM_JSON
+from inventory_api.http.errors import error_content
+from inventory_api.http.negotiation import JSON, PROBLEM_JSON
 from inventory_api.http.routing import Route, RouteTable
 from inventory_api.http.schemas import ErrorBody, ProblemBody
 
@@ -50,6 +54,15 @@ OF_STATUS = {
     "503": ("Retry-After",),
 }
 ETAG = {"ETag": TEXT}
+# Of examples.
+REQUEST_ID, TRACE_ID = "01a20a1b-7d82-73dc-b78a-69813c3423f9", "d4eb709b751e68b6d33b18db4c0c656d"
+LEVEL = {"location": "MAIN", "on_hand": 3, "reserved": 1, "available": 2}
+DETAILS = {
+    ValidationFailure: Detail(("body", "name"), "string_type", "Input should be a valid string"),
+    InsufficientStock: Detail(
+        ("body", "lines", 0, "delta"), "insufficient_stock", "There is not so much on hand.", LEVEL
+    ),
+}
 # `responses=` of a read with an ETag, beside its errors.
 CONDITIONAL_READ: dict[int | str, dict[str, Any]] = {
     200: {"headers": ETAG},
@@ -59,13 +72,28 @@ CONDITIONAL_READ: dict[int | str, dict[str, Any]] = {
 
 def error_responses(*errors: type[ServiceError]) -> dict[int | str, dict[str, Any]]:
     """`responses=` of a route: the errors given, and those that every route can answer."""
-    types: dict[int, list[str]] = defaultdict(list)
+    by_status: dict[int, list[type[ServiceError]]] = defaultdict(list)
     for error in (*errors, *COMMON):
-        types[error.status].append(error.type)
+        by_status[error.status].append(error)
     return {
-        status: {"model": ErrorBody, "description": " or ".join(f"`{name}`" for name in types[status])}
-        for status in sorted(types)
+        status: {
+            "model": ErrorBody,
+            "description": " or ".join(f"`{error.type}`" for error in by_status[status]),
+            "content": {
+                media_type: {"examples": {error.type: _example(error, media_type) for error in by_status[status]}}
+                for media_type in (JSON, PROBLEM_JSON)
+            },
+        }
+        for status in sorted(by_status)
     }
+
+
+def _example(error: type[ServiceError], media_type: str) -> dict[str, Any]:
+    """As it would be rendered."""
+    raised = RateLimited(wait_seconds=12) if error is RateLimited else error()
+    raised.details = (DETAILS[error],) if error in DETAILS else None
+    content, _ = error_content(raised, REQUEST_ID, TRACE_ID, [media_type])
+    return {"value": json.loads(content)}
 
 
 def declare(app: FastAPI, table: RouteTable) -> None:
@@ -105,13 +133,16 @@ def _complete(operation: dict[str, Any], route: Route | None) -> None:
         names = OF_STATUS.get(status, ())
         response["headers"] = {**EVERY_RESPONSE, **response.get("headers", {}), **dict.fromkeys(names, TEXT)}
         content = response.get("content", {})
-        if content.get("application/json", {}).get("schema") == {"$ref": REFERENCE.format(model="ErrorBody")}:
-            content[PROBLEM_JSON] = {"schema": {"$ref": REFERENCE.format(model="ProblemBody")}}
+        if PROBLEM_JSON in content:
+            content[PROBLEM_JSON]["schema"] = {"$ref": REFERENCE.format(model="ProblemBody")}
     if route is None:
         return
     for status, response in operation["responses"].items():
         if status.startswith(("2", "3")):
             response["headers"].update(dict.fromkeys(RATE_LIMIT, TEXT))
+        # As they were given: FastAPI leaves out what is null.
+        for media_type, given in route.responses.get(int(status), {}).get("content", {}).items():
+            response["content"][media_type]["examples"] = given["examples"]
     operation["security"] = [{SCHEME: []}]
     if "requestBody" in operation:
         content = operation["requestBody"]["content"]

@@ -54,6 +54,8 @@ class Route(APIRoute):
             raise TypeError(f"{endpoint.__qualname__} declares no scope: put @requires(...) on it")
         self.required_scopes = tuple(scopes)
         self.media_types: tuple[str, ...] = getattr(endpoint, MEDIA_TYPES, (JSON_MEDIA_TYPE,))
+        # What generated clients call it.
+        options["operation_id"] = options.get("operation_id") or endpoint.__name__
         super().__init__(path, endpoint, **options)
         self.openapi_extra = {
             "x-required-scopes": list(scopes),

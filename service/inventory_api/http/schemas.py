@@ -22,6 +22,11 @@ UtcDatetime = Annotated[
 Text = Annotated[str, Field(min_length=1, max_length=200, pattern=r"\S")]
 
 
+def example(**fields: Any) -> ConfigDict:
+    """`model_config` of a payload: one as it is in the document."""
+    return ConfigDict(json_schema_extra={"examples": [fields]})
+
+
 class StrictModel(BaseModel):
     """Base of every request body: an unknown field or a value of another type is an error, never a guess."""
 

@@ -24,13 +24,12 @@ PAGE = Listing(
     """,  # noqa: S608 -- a constant
     {
         "after": "sku > {}",
-        "location": "EXISTS (SELECT FROM stock_level l WHERE l.sku = item.sku AND l.location = {})",
+        # Bounded as the items are: PostgreSQL does not conclude that by itself.
+        "location": "EXISTS (SELECT FROM stock_level l WHERE l.sku = item.sku AND l.location = {} AND l.sku > {})",
         "discontinued": "is_discontinued",
         "not_discontinued": "NOT is_discontinued",
-        "low_stock": """low_stock_threshold IS NOT NULL
-      AND low_stock_threshold >= (SELECT sum(l.on_hand - l.reserved) FROM stock_level l WHERE l.sku = item.sku)""",
-        "not_low_stock": """(low_stock_threshold IS NULL OR low_stock_threshold
-      < (SELECT sum(l.on_hand - l.reserved) FROM stock_level l WHERE l.sku = item.sku))""",
+        "low_stock": "is_low_stock",
+        "not_low_stock": "NOT is_low_stock",
         "updated_since": "updated_at >= {}",
         # A prefix is a range of text, up to the last code point that there can be behind it.
         "q": """(lower(sku) COLLATE "C" BETWEEN lower({0}) AND lower({0}) || chr(1114111)
@@ -53,6 +52,7 @@ class Filters:
         """Those of `PAGE`, with their arguments."""
         flags = {"discontinued": self.discontinued, "low_stock": self.low_stock}
         return {
-            **given(after, location=self.location, updated_since=self.updated_since, q=self.q),
+            **given(after, updated_since=self.updated_since, q=self.q),
+            **({"location": (self.location, after[0] or "")} if self.location is not None else {}),
             **{name if value else f"not_{name}": () for name, value in flags.items() if value is not None},
         }

@@ -6,7 +6,7 @@ from typing import Annotated, Any, Self
 from pydantic import MISSING, AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
 from inventory_api.http.pages import PageQuery
-from inventory_api.http.schemas import StrictModel, Text, UtcDatetime
+from inventory_api.http.schemas import StrictModel, Text, UtcDatetime, example
 from inventory_api.inventory.attributes import MAX_BYTES, MAX_DEPTH, normalised, problem
 from inventory_api.inventory.listing import Filters
 from inventory_api.inventory.model import Item
@@ -35,8 +35,16 @@ Attributes = Annotated[
 ]
 
 
+EXAMPLE: dict[str, Any] = {
+    "name": "Bolt M8 x 40", "quantity": 120, "warehouse_location": "MAIN", "is_discontinued": False,
+    "low_stock_threshold": 20, "attributes": {"steel": "8.8"},
+}  # fmt: skip
+
+
 class ItemReplacement(StrictModel):
     """PUT: every field, always."""
+
+    model_config = example(**EXAMPLE)
 
     name: ItemName
     quantity: Quantity
@@ -49,7 +57,7 @@ class ItemReplacement(StrictModel):
 class ItemPatch(StrictModel):
     """PATCH: any non-empty subset. A field that is absent is not touched; only `low_stock_threshold` may be null."""
 
-    model_config = ConfigDict(json_schema_extra={"minProperties": 1})
+    model_config = ConfigDict(json_schema_extra={"minProperties": 1, "examples": [{"low_stock_threshold": 20}]})
 
     sku: Annotated[Sku, Field(description="May be present if it equals the path.")] | MISSING = MISSING
     name: ItemName | MISSING = MISSING
@@ -120,7 +128,18 @@ class LevelView(BaseModel):
 class ItemView(BaseModel):
     """An item. `quantity` = sum of `on_hand`, `available` = `quantity` - `reserved`."""
 
-    model_config = ConfigDict(json_schema_serialization_defaults_required=True)
+    model_config = ConfigDict(
+        json_schema_serialization_defaults_required=True,
+        json_schema_extra={
+            "examples": [
+                {
+                    "sku": "BOLT-M8", **EXAMPLE, "reserved": 5, "available": 115, "version": 3,
+                    "created_at": "2026-03-01T08:00:00.000000Z", "updated_at": "2026-03-02T09:30:00.000000Z",
+                    "levels": [{"location": "MAIN", "on_hand": 120, "reserved": 5, "available": 115}],
+                }
+            ]
+        },
+    )  # fmt: skip
 
     sku: str
     name: str

@@ -4,7 +4,7 @@ from typing import Annotated, Self
 
 from pydantic import MISSING, BaseModel, ConfigDict, Field
 
-from inventory_api.http.schemas import StrictModel, Text, UtcDatetime
+from inventory_api.http.schemas import StrictModel, Text, UtcDatetime, example
 from inventory_api.locations.model import Location
 
 CODE_PATTERN = r"^[A-Za-z0-9._-]{1,64}$"
@@ -16,6 +16,8 @@ LocationName = Annotated[Text, Field(examples=["Main warehouse"])]
 class LocationCreation(StrictModel):
     """POST: a new location. One that is not active takes no stock."""
 
+    model_config = example(code="EAST", name="East warehouse", active=True)
+
     code: LocationCode
     name: LocationName
     active: bool = True
@@ -24,7 +26,7 @@ class LocationCreation(StrictModel):
 class LocationPatch(StrictModel):
     """PATCH: any non-empty subset. A field that is absent is not touched."""
 
-    model_config = ConfigDict(json_schema_extra={"minProperties": 1})
+    model_config = ConfigDict(json_schema_extra={"minProperties": 1, "examples": [{"active": False}]})
 
     name: LocationName | MISSING = MISSING
     active: bool | MISSING = MISSING
@@ -32,6 +34,11 @@ class LocationPatch(StrictModel):
 
 class LocationView(BaseModel):
     """A location."""
+
+    model_config = example(
+        code="EAST", name="East warehouse", active=True, version=1,
+        created_at="2026-03-01T08:00:00.000000Z", updated_at="2026-03-01T08:00:00.000000Z",
+    )  # fmt: skip
 
     code: str
     name: str

@@ -5,7 +5,7 @@ from uuid import UUID
 
 from pydantic import MISSING, AfterValidator, BaseModel, Field, model_validator
 
-from inventory_api.http.schemas import StrictModel, Text, UtcDatetime
+from inventory_api.http.schemas import StrictModel, Text, UtcDatetime, example
 from inventory_api.inventory.schemas import Sku
 from inventory_api.locations.schemas import LocationCode
 from inventory_api.stock.model import INT4_MAX, Change, Movement
@@ -29,6 +29,8 @@ Reference = Annotated[Text, Field(description="Of whoever asks, such as the numb
 
 class AdjustmentLine(StrictModel):
     """`location` is that of the item, where it is absent."""
+
+    model_config = example(sku="BOLT-M8", delta=-2, reason="damaged", reference="count-2026-03")
 
     sku: Sku
     delta: Delta
@@ -61,6 +63,8 @@ class Adjustments(StrictModel):
 
 class TransferLine(StrictModel):
     """From one location to another one."""
+
+    model_config = example(**{"sku": "BOLT-M8", "from": "MAIN", "to": "EAST", "quantity": 40})
 
     sku: Sku
     from_: Annotated[LocationCode, Field(alias="from")]
@@ -101,6 +105,13 @@ class Transfers(StrictModel):
 
 class MovementView(BaseModel):
     """One row of the ledger: what changed, and what the level was then."""
+
+    model_config = example(
+        id="01a20a1b-7d8f-7b0a-9d5e-3c9c5a6b7d10", sku="BOLT-M8", location="MAIN", kind="adjustment",
+        on_hand_delta=-2, reserved_delta=0, on_hand=118, reserved=5, reason="damaged", reference="count-2026-03",
+        actor="key:warehouse", request_id="01a20a1b-7d82-73dc-b78a-69813c3423f9",
+        trace_id="d4eb709b751e68b6d33b18db4c0c656d", created_at="2026-03-02T10:00:00.000000Z",
+    )  # fmt: skip
 
     id: UUID
     sku: str

@@ -1,0 +1,71 @@
+"""docs/add-a-resource.md, followed to the letter in a copy of the project."""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+
+REPOSITORY = Path(__file__).parents[2]
+PAGE = REPOSITORY / "docs" / "add-a-resource.md"
+COPIED = ("service", "tests", "bench", "pyproject.toml", "README.md")
+BLOCK = re.compile(r"^### ([^\n]+)\n\n```\w+\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+FILE = re.compile(r"`([^`]+)`")
+# Where something is to be added, by what the page calls it.
+PLACES = {"`document`": "async def document(service: Service) -> dict[str, Any]:\n", "`CASES`": "CASES = {\n"}
+TESTS = ("suppliers", "http/test_patch_routes.py", "http/test_auth.py")
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """With the resource of the page."""
+    copy = tmp_path_factory.mktemp("project")
+    for name in COPIED:
+        source = REPOSITORY / name
+        if source.is_dir():
+            shutil.copytree(source, copy / name, ignore=shutil.ignore_patterns("__pycache__"))
+        else:
+            shutil.copy(source, copy / name)
+    blocks = BLOCK.findall(PAGE.read_text())
+    assert len(blocks) == 10
+    for title, content in blocks:
+        _write(copy, title, content)
+    return copy
+
+
+def _write(project: Path, title: str, content: str) -> None:
+    if not title.startswith("first in "):
+        (named,) = FILE.findall(title)
+        (project / named).parent.mkdir(parents=True, exist_ok=True)
+        (project / named).write_text(content)
+        return
+    place, named = FILE.findall(title)
+    before = (project / named).read_text()
+    line = PLACES[f"`{place}`"]
+    assert before.count(line) == 1
+    (project / named).write_text(before.replace(line, line + content))
+
+
+@pytest.mark.timeout(300)
+@pytest.mark.parametrize(
+    "command",
+    [
+        ("ruff", "check", "."),
+        ("ruff", "format", "--check", "."),
+        ("mypy", "service/inventory_api/suppliers", "tests/integration/suppliers"),
+        ("lint-imports",),
+        ("pytest", "-q", "-p", "no:cacheprovider", *(f"tests/integration/{name}" for name in TESTS)),
+        ("pytest", "-q", "-p", "no:cacheprovider", "tests/contract", "-k", "suppliers"),
+    ],
+    ids=["style", "format", "types", "imports", "tests", "contract"],
+)
+def test_the_page_leads_to_a_resource_that_passes_every_check(project: Path, command: Sequence[str]) -> None:
+    tool, *arguments = command
+    environment = {**os.environ, "PYTHONPATH": str(project / "service")}
+    program = [str(Path(sys.executable).parent / tool), *arguments]
+    ran = subprocess.run(program, cwd=project, env=environment, capture_output=True, text=True, check=False)
+    assert ran.returncode == 0, ran.stdout + ran.stderr
