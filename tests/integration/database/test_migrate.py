@@ -6,6 +6,7 @@ from pathlib import Path
 
 import asyncpg
 import pytest
+from pogo_core.util import migrate as pogo
 
 from inventory_api.database import migrate as module
 from inventory_api.database.migrate import LOCK_KEY, MigrationError, known_migrations, migrate
@@ -56,3 +57,50 @@ async def test_the_statements_of_a_migration_are_applied_as_they_are_written(dat
     await connection.close()
     assert "RAISE EXCEPTION" in body
     assert "END" in body
+
+
+SCHEMA = """
+SELECT 'column', table_name || '.' || column_name || ' ' || data_type
+FROM information_schema.columns WHERE table_schema = 'public'
+UNION ALL SELECT 'index', indexdef FROM pg_indexes WHERE schemaname = 'public'
+UNION ALL SELECT 'trigger', pg_get_triggerdef(oid) FROM pg_trigger WHERE NOT tgisinternal
+UNION ALL SELECT 'constraint', pg_get_constraintdef(oid) FROM pg_constraint WHERE connamespace = 'public'::regnamespace
+UNION ALL SELECT 'function', prosrc FROM pg_proc WHERE pronamespace = 'public'::regnamespace
+ORDER BY 1, 2
+"""
+
+
+async def test_what_is_rolled_back_leaves_nothing_and_can_be_applied_again(empty_database_url: str) -> None:
+    logger = logging.getLogger(__name__)
+    connection = await asyncpg.connect(empty_database_url)
+    await migrate(lambda: empty_database_url, wait_seconds=10)
+    applied = await connection.fetch(SCHEMA)
+    await pogo.rollback(
+        connection, module.DIRECTORY, count=len(known_migrations()), schema_name="public", logger=logger
+    )
+    left = [row for row in await connection.fetch(SCHEMA) if "pogo" not in row[1]]
+    await migrate(lambda: empty_database_url, wait_seconds=10)
+    again = await connection.fetch(SCHEMA)
+    await connection.close()
+    assert [row for row in left if row[0] != "constraint"] == []
+    assert again == applied
+
+
+async def test_items_that_are_low_in_stock_when_it_comes_to_be_kept_are_found(
+    empty_database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    directory = module.DIRECTORY
+    for name in known_migrations()[:2]:
+        (tmp_path / f"{name}.sql").write_text((directory / f"{name}.sql").read_text())
+    monkeypatch.setattr(module, "DIRECTORY", tmp_path)
+    await migrate(lambda: empty_database_url, wait_seconds=10)
+    connection = await asyncpg.connect(empty_database_url)
+    for sku, threshold, on_hand in (("LOW", 5, 5), ("ENOUGH", 5, 6), ("WITHOUT", None, 0)):
+        item = "INSERT INTO item VALUES ($1, 'x', 'MAIN', false, $2, '{}')"
+        await connection.execute(item, sku, threshold)
+        await connection.execute("INSERT INTO stock_level VALUES ($1, 'MAIN', $2)", sku, on_hand)
+    monkeypatch.setattr(module, "DIRECTORY", directory)
+    await migrate(lambda: empty_database_url, wait_seconds=10)
+    low = await connection.fetch("SELECT sku FROM item WHERE is_low_stock")
+    await connection.close()
+    assert [row[0] for row in low] == ["LOW"]

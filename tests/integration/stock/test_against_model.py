@@ -34,6 +34,12 @@ INSERT INTO stock_movement (id, sku, location, kind, on_hand_delta, reserved_del
                             actor, request_id)
 SELECT gen_random_uuid(), $1, $2, 'reserve', 0, $3, on_hand, reserved, 'test', 'test' FROM reached
 """
+MISJUDGED = """
+SELECT sku FROM item
+WHERE is_low_stock <> coalesce(
+    low_stock_threshold >= (SELECT sum(on_hand) - sum(reserved) FROM stock_level WHERE stock_level.sku = item.sku),
+    false)
+"""
 _serial = itertools.count()
 
 # Which sku; the last one is no item.
@@ -147,6 +153,11 @@ class StockMachine(RuleBasedStateMachine):
             return
         assert answer.status_code == 200
 
+    @rule(data=st.data(), threshold=st.none() | quantity)
+    def patch_the_threshold(self, data: st.DataObject, threshold: int | None) -> None:
+        sku = data.draw(st.sampled_from(self.skus[:2]))
+        self.ask("PATCH", f"/inventory/{sku}", {"low_stock_threshold": threshold}).raise_for_status()
+
     @rule(stale=etags)
     def patch_what_was_read_before(self, stale: tuple[str, str]) -> None:
         sku, etag = stale
@@ -185,6 +196,7 @@ class StockMachine(RuleBasedStateMachine):
 
     def teardown(self) -> None:
         assert self.runner.run(self.database.fetch(UNBALANCED)) == []
+        assert self.runner.run(self.database.fetch(MISJUDGED)) == []
 
 
 def _difference(before: dict[str, int], after: dict[str, int]) -> dict[str, dict[str, int]]:
