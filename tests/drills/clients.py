@@ -27,8 +27,7 @@ class Clients(Generator):
             # Not at once: the connection is still at the end of the answer.
             self._loop.call_soon(self._ask)
 
-    def _tick(self) -> None:
-        """Called once, at the start."""
+    def _begin(self) -> None:
         for _ in range(self._clients):
             self._ask()
 

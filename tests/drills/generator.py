@@ -11,9 +11,11 @@ The end of stdin ends the schedule; what is on its way then has `patience` secon
 
 import asyncio
 import json
+import math
 import os
 import resource
 import sys
+import threading
 import time
 from contextlib import suppress
 from pathlib import Path
@@ -183,7 +185,7 @@ class Generator:
         self._start = time.monotonic()
         self._loop.add_reader(sys.stdin, self._stopping.set)
         self._loop.call_later(self._longest, self._stopping.set)
-        self._tick()
+        self._begin()
         while not self._stopping.is_set():
             with suppress(TimeoutError):
                 async with asyncio.timeout(FLUSH_SECONDS):
@@ -218,14 +220,21 @@ class Generator:
     def closed(self, connection: Connection) -> None:
         self._open.discard(connection)
 
-    def _tick(self) -> None:
-        if self._stopping.is_set():
-            return
-        now = time.monotonic()
-        while (due := self._start + self._number / self._rate) <= now:
+    def _begin(self) -> None:
+        threading.Thread(target=self._keep_time, daemon=True).start()
+
+    def _keep_time(self) -> None:
+        """Wake the loop when a request is due. A thread: the loop's own timers are a millisecond too late."""
+        while not self._stopping.is_set():
+            number = math.floor((time.monotonic() - self._start) * self._rate) + 1
+            time.sleep(max(self._start + number / self._rate - time.monotonic(), 0))
+            with suppress(RuntimeError):  # The loop is closed.
+                self._loop.call_soon_threadsafe(self._send_due)
+
+    def _send_due(self) -> None:
+        while not self._stopping.is_set() and (due := self._start + self._number / self._rate) <= time.monotonic():
             self._send(Pending(self._number, self._cycle[self._number % len(self._cycle)], due))
             self._number += 1
-        self._loop.call_later(max(due - now, 0.001), self._tick)
 
     def _send(self, pending: Pending) -> None:
         while self._free:

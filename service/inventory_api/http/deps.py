@@ -72,7 +72,9 @@ async def _required_idempotency(request: Request) -> Idempotency:
 
 @reads(CACHE_CONTROL)
 async def _caching(request: Request) -> Caching:
-    return Caching(resources_of(request).item_cache, bypass=asks_for_fresh(CACHE_CONTROL.lines(request)))
+    resources = resources_of(request)
+    bypass = asks_for_fresh(CACHE_CONTROL.lines(request))
+    return Caching(resources.item_cache, resources.database, resources.metrics.background_tasks, bypass=bypass)
 
 
 @reads(IF_MATCH, IF_NONE_MATCH)

@@ -3,8 +3,9 @@
 from functools import partial
 from typing import Annotated
 
-from fastapi import APIRouter, Path, Query, Request, Response
+from fastapi import APIRouter, BackgroundTasks, Path, Query, Request, Response
 
+from inventory_api.database.session import Session
 from inventory_api.errors import (
     Detail,
     EmptyPatch,
@@ -61,19 +62,18 @@ async def list_items(session: BorrowedSession, query: Annotated[ItemQuery, Query
 )
 @requires("inventory:read")
 async def get_item(
-    sku: SkuPath, session: BorrowedSession, caching: RequestCaching, conditions: RequestConditions
+    sku: SkuPath, caching: RequestCaching, conditions: RequestConditions, tasks: BackgroundTasks
 ) -> Response:
     """One item with its levels. `ETag` changes with every edit and every movement of stock.
 
     What another instance could not tell of may be up to 5 seconds old; `Cache-Control: no-cache` asks for what is now.
     """
 
-    async def load() -> Representation:
+    async def load(session: Session) -> Representation:
         item = await service.get_item(session, sku)
-        await session.give_back()
         return Representation(item.etag, ItemView.of(item).model_dump_json().encode())
 
-    found = await caching.get(resource(sku), load)
+    found = await caching.get(resource(sku), load, tasks)
     if conditions.matches_none(found.etag):
         return not_modified(found.etag)
     return Response(found.body, headers={"ETag": found.etag}, media_type="application/json")

@@ -4,11 +4,16 @@ A reader that was slow could put back what a change has dropped in the meantime.
 and a reader that misses keeps what it has loaded only where there still is what it found: no value, or the same mark
 (compare and set). A change that cannot reach Redis drops nothing; then the short life of values bounds how long they
 are believed.
+
+What is read often does not come to its end: some time before, each value at another moment, it is loaded anew behind an
+answer. So no request waits for that, and values that were made together do not all end together.
 """
 
+import random
 import time
 from collections.abc import Awaitable, Callable, Collection
 from dataclasses import dataclass
+from functools import partial
 
 from prometheus_client import Counter
 from uuid_utils.compat import uuid7
@@ -20,6 +25,8 @@ VALUE_SECONDS = 5
 # Longer than any reader may take that found nothing before the mark was set.
 MARK_SECONDS = 60
 MARK = b"!"
+# Of its life, when a value is loaded anew.
+LEAST_AGE, MOST_AGE = 0.4, 0.8
 
 # KEYS: the resource's; ARGV: what was found there, what to keep, its seconds.
 KEEP = """
@@ -37,6 +44,10 @@ class Representation:
     body: bytes
 
 
+Load = Callable[[], Awaitable[Representation]]
+Refresh = Callable[[], Awaitable[None]]
+
+
 class ReadCache:
     """Representations by the name of their resource. Without Redis, or when it fails, everything is loaded."""
 
@@ -49,26 +60,46 @@ class ReadCache:
         self._redis = redis
         self._keep_where_unchanged = redis.script(KEEP) if redis is not None else None
         self._results = {result: requests.labels(name, result) for result in ("hit", "miss", "bypass", "unavailable")}
+        self._refreshing: set[str] = set()
 
-    async def get(
-        self, resource: str, load: Callable[[], Awaitable[Representation]], *, bypass: bool = False
-    ) -> Representation:
-        """As it is kept, else as loaded. Raises what `load` raises, and keeps nothing then."""
-        if bypass:
-            self._results["bypass"].inc()
-            return await load()
-        began = time.monotonic()
+    async def get(self, resource: str, load: Load) -> tuple[Representation, Refresh | None]:
+        """As it is kept, else as loaded; and where it ages, what loads it anew, for which the answer need not wait.
+
+        Raises what `load` raises, and keeps nothing then.
+        """
         try:
             found = await self._find(resource)
         except RedisUnavailable:
             self._results["unavailable"].inc()
-            return await load()
+            return await load(), None
         release, _, rest = found.partition(b"\n")
-        if rest and release == self._release:
-            self._results["hit"].inc()
-            etag, _, body = rest.partition(b"\n")
-            return Representation(etag.decode(), body)
-        self._results["miss"].inc()
+        if not rest or release != self._release:
+            self._results["miss"].inc()
+            return await self._load_and_keep(resource, found, load), None
+        self._results["hit"].inc()
+        ages_at, etag, body = rest.split(b"\n", 2)
+        representation = Representation(etag.decode(), body)
+        if time.time() < float(ages_at):
+            return representation, None
+        return representation, partial(self._refresh, resource, found, load)
+
+    async def load(self, load: Load) -> Representation:
+        """As it is now, for a client that asks for that."""
+        self._results["bypass"].inc()
+        return await load()
+
+    async def _refresh(self, resource: str, found: bytes, load: Load) -> None:
+        """Once at a time in this process."""
+        if resource in self._refreshing:
+            return
+        self._refreshing.add(resource)
+        try:
+            await self._load_and_keep(resource, found, load)
+        finally:
+            self._refreshing.discard(resource)
+
+    async def _load_and_keep(self, resource: str, found: bytes, load: Load) -> Representation:
+        began = time.monotonic()
         loaded = await load()
         # What came and went in this time, nobody can tell.
         if time.monotonic() - began < VALUE_SECONDS:
@@ -103,7 +134,8 @@ class ReadCache:
     async def _keep(self, resource: str, found: bytes, loaded: Representation) -> None:
         if self._redis is None or self._keep_where_unchanged is None:
             return
-        value = b"\n".join((self._release, loaded.etag.encode(), loaded.body))
+        ages_at = time.time() + random.uniform(LEAST_AGE, MOST_AGE) * VALUE_SECONDS  # noqa: S311 -- no secret
+        value = b"\n".join((self._release, b"%.3f" % ages_at, loaded.etag.encode(), loaded.body))
         try:
             async with self._redis.use("read_cache.keep"):
                 await self._keep_where_unchanged([self._prefix + resource], [found, value, VALUE_SECONDS])

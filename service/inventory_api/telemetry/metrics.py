@@ -30,6 +30,8 @@ RATE_LIMIT_POLICIES = ("default", "second", "minute", "hour", "day", "month", "y
 
 IDEMPOTENCY_RESULTS = ("executed", "replayed", "in_progress", "reused")
 CACHES = ("item",)
+BACKGROUND_TASK_NAMES = ("read_cache.refresh",)
+BACKGROUND_TASK_RESULTS = ("done", "timeout", "unavailable", "error")
 CACHE_RESULTS = ("hit", "miss", "bypass", "unavailable")
 
 # Filled at start from what the code declares: a value set that is closed, but not written here.
@@ -203,6 +205,13 @@ CACHE_REQUESTS = Metric(
     "Reads that may be answered by what is kept in Redis; `bypass`: the client asked for what is now.",
     {"cache": CACHES, "result": CACHE_RESULTS},
 )
+BACKGROUND_TASKS = Metric(
+    "background_tasks_total",
+    "counter",
+    "tasks",
+    "Work behind a response that may be lost, by what became of it.",
+    {"task": BACKGROUND_TASK_NAMES, "result": BACKGROUND_TASK_RESULTS},
+)
 IDEMPOTENCY = Metric(
     "idempotency_total",
     "counter",
@@ -216,7 +225,7 @@ CATALOGUE = (
     BUILD_INFO, SERVER_WORKER_UP, SERVER_WORKER_HEARTBEAT, SERVER_WORKER_EXITS, EVENT_LOOP_LAG,
     LOG_RECORDS, SPANS_DROPPED, API_KEYS_LOADED, HEALTH_CHECK,
     QUERY_DURATION, CONNECTIONS, CONNECTIONS_MAX, CONNECTIONS_PENDING, CONNECTION_WAIT, CONNECTION_TIMEOUTS,
-    REDIS_BREAKER_STATE, REDIS_ERRORS, CACHE_REQUESTS, IDEMPOTENCY,
+    REDIS_BREAKER_STATE, REDIS_ERRORS, CACHE_REQUESTS, BACKGROUND_TASKS, IDEMPOTENCY,
 )  # fmt: skip
 
 
@@ -252,4 +261,5 @@ class Metrics:
         self.redis_breaker_state: Gauge = REDIS_BREAKER_STATE.create(self.registry)
         self.redis_errors: Counter = REDIS_ERRORS.create(self.registry)
         self.cache_requests: Counter = CACHE_REQUESTS.create(self.registry)
+        self.background_tasks: Counter = BACKGROUND_TASKS.create(self.registry)
         self.idempotency: Counter = IDEMPOTENCY.create(self.registry)

@@ -4,6 +4,9 @@ from typing import Any
 
 import pytest
 from tests.support.service import Service
+from tests.support.waiting import eventually
+
+from inventory_api.redis import read_cache
 
 HIT = {"cache": "item", "result": "hit"}
 
@@ -83,3 +86,23 @@ async def test_a_key_without_the_scope_reads_nothing_from_the_cache_either(servi
     await service.put("A-1")
     await service.api.get("/inventory/A-1")
     assert (await service.anonymous.get("/inventory/A-1")).status_code == 401
+
+
+async def test_what_is_read_often_is_loaded_anew_behind_an_answer(
+    service: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(read_cache, "LEAST_AGE", 0)
+    monkeypatch.setattr(read_cache, "MOST_AGE", 0)
+    await service.put("A-1")
+    first = await service.api.get("/inventory/A-1")
+    loaded = await statements(service)
+    second = await service.api.get("/inventory/A-1")
+    assert (second.content, second.headers["ETag"]) == (first.content, first.headers["ETag"])
+    done = {"task": "read_cache.refresh", "result": "done"}
+    await eventually(lambda: _counted(service, "background_tasks_total", done))
+    assert await statements(service) == loaded + 1
+    assert await service.metric("db_client_connections", state="used") == 0
+
+
+async def _counted(service: Service, name: str, labels: dict[str, str]) -> bool:
+    return await service.metric(name, **labels) == 1

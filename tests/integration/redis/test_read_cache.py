@@ -1,6 +1,8 @@
 """The read cache on a real Redis: it keeps what was read, and never what a change has made out of date."""
 
+import asyncio
 from collections.abc import AsyncIterator
+from typing import Any
 
 import pytest
 from opentelemetry.trace import NoOpTracer
@@ -12,7 +14,7 @@ from inventory_api.redis import read_cache
 from inventory_api.redis.breaker import Breaker
 from inventory_api.redis.client import create
 from inventory_api.redis.guarded import GuardedRedis
-from inventory_api.redis.read_cache import ReadCache, Representation
+from inventory_api.redis.read_cache import Load, ReadCache, Representation
 from inventory_api.telemetry.metrics import CACHE_REQUESTS, REDIS_BREAKER_STATE, REDIS_ERRORS
 
 OLD, NEW = Representation('"1.1"', b'{"is": "old"}'), Representation('"2.1"', b'{"is": "new"}')
@@ -45,18 +47,24 @@ def cache_on(redis: GuardedRedis | None, *, database: str = "one", release: str 
     return ReadCache("item", redis, CACHE_REQUESTS.create(CollectorRegistry()), database=database, release=release)
 
 
+async def read(cache: ReadCache, load: Load) -> Representation:
+    """What is answered."""
+    representation, _ = await cache.get("item:A", load)
+    return representation
+
+
 async def test_what_was_loaded_once_is_answered_again(redis: GuardedRedis) -> None:
     cache, store = cache_on(redis), Store(OLD)
-    assert [await cache.get("item:A", store.load) for _ in range(3)] == [OLD] * 3
+    assert [await read(cache, store.load) for _ in range(3)] == [OLD] * 3
     assert store.loads == 1
 
 
 async def test_of_two_processes_one_sees_what_the_other_drops(redis: GuardedRedis) -> None:
     reader, writer, store = cache_on(redis), cache_on(redis), Store(OLD)
-    await reader.get("item:A", store.load)
+    await read(reader, store.load)
     store.holds = NEW
     await writer.drop(["item:A"])
-    assert await reader.get("item:A", store.load) == NEW
+    assert await read(reader, store.load) == NEW
 
 
 async def test_a_slow_reader_does_not_put_back_what_a_change_has_dropped(redis: GuardedRedis) -> None:
@@ -67,11 +75,11 @@ async def test_a_slow_reader_does_not_put_back_what_a_change_has_dropped(redis: 
         loaded = await store.load()
         store.holds = NEW
         await quick.drop(["item:A"])
-        await quick.get("item:A", store.load)
+        await read(quick, store.load)
         return loaded
 
-    assert await slow.get("item:A", load_and_be_overtaken) == OLD
-    assert await slow.get("item:A", store.load) == NEW
+    assert await read(slow, load_and_be_overtaken) == OLD
+    assert await read(slow, store.load) == NEW
 
 
 async def test_also_not_where_nobody_else_has_read_it_since(redis: GuardedRedis) -> None:
@@ -83,13 +91,13 @@ async def test_also_not_where_nobody_else_has_read_it_since(redis: GuardedRedis)
         await cache.drop(["item:A"])
         return loaded
 
-    await cache.get("item:A", load_and_be_overtaken)
-    assert await cache.get("item:A", store.load) == NEW
+    await read(cache, load_and_be_overtaken)
+    assert await read(cache, store.load) == NEW
 
 
 async def test_a_value_lives_for_5_seconds_at_most(redis: GuardedRedis, redis_url: str) -> None:
     """It bounds how long a change is not seen whose process could not reach Redis."""
-    await cache_on(redis).get("item:A", Store(OLD).load)
+    await read(cache_on(redis), Store(OLD).load)
     async with Redis.from_url(redis_url) as client:
         lives = [await client.pttl(key) for key in await client.keys("inventory-api:read:*")]
     assert len(lives) == 1
@@ -99,28 +107,89 @@ async def test_a_value_lives_for_5_seconds_at_most(redis: GuardedRedis, redis_ur
 async def test_a_value_ends_by_itself(redis: GuardedRedis, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(read_cache, "VALUE_SECONDS", 1)
     cache, store = cache_on(redis), Store(OLD)
-    await cache.get("item:A", store.load)
+    await read(cache, store.load)
     store.holds = NEW
 
     async def is_new() -> bool:
-        return await cache.get("item:A", store.load) == NEW
+        return await read(cache, store.load) == NEW
 
     await eventually(is_new)
 
 
+@pytest.fixture
+def aging(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every value is due to be loaded anew."""
+    monkeypatch.setattr(read_cache, "LEAST_AGE", 0)
+    monkeypatch.setattr(read_cache, "MOST_AGE", 0)
+
+
+async def test_a_young_value_is_not_loaded_anew(redis: GuardedRedis) -> None:
+    cache, store = cache_on(redis), Store(OLD)
+    await read(cache, store.load)
+    assert await cache.get("item:A", store.load) == (OLD, None)
+
+
+async def test_one_that_ages_is_answered_at_once_and_loaded_anew_behind_that(redis: GuardedRedis, aging: None) -> None:
+    cache, store = cache_on(redis), Store(OLD)
+    await read(cache, store.load)
+    store.holds = NEW
+    answered, refresh = await cache.get("item:A", store.load)
+    assert (answered, store.loads) == (OLD, 1)
+    assert refresh is not None
+    await refresh()
+    assert store.loads == 2
+    assert await read(cache, store.load) == NEW
+
+
+async def test_it_is_loaded_anew_once_at_a_time(redis: GuardedRedis, aging: None) -> None:
+    cache, store = cache_on(redis), Store(OLD)
+    await read(cache, store.load)
+    refreshes = [(await cache.get("item:A", store.load))[1] for _ in range(5)]
+    await asyncio.gather(*(refresh() for refresh in refreshes if refresh is not None))
+    assert store.loads == 2
+
+
+async def test_what_is_loaded_anew_does_not_put_back_what_a_change_has_dropped(
+    redis: GuardedRedis, aging: None
+) -> None:
+    cache, store = cache_on(redis), Store(OLD)
+
+    async def load_and_be_overtaken() -> Representation:
+        loaded = await store.load()
+        store.holds = NEW
+        await cache.drop(["item:A"])
+        return loaded
+
+    await read(cache, store.load)
+    _, refresh = await cache.get("item:A", load_and_be_overtaken)
+    assert refresh is not None
+    await refresh()
+    assert await read(cache, store.load) == NEW
+
+
+async def test_values_that_were_made_together_age_at_other_moments(redis: GuardedRedis, redis_url: str) -> None:
+    cache, store = cache_on(redis), Store(OLD)
+    for number in range(20):
+        await cache.get(f"item:{number}", store.load)
+    async with Redis.from_url(redis_url) as client:
+        values: list[Any] = [await client.get(key) for key in await client.keys("inventory-api:read:*")]
+    moments = [float(value.split(b"\n")[1]) for value in values]
+    assert max(moments) - min(moments) > 0.2 * read_cache.VALUE_SECONDS
+
+
 async def test_another_database_and_another_release_share_nothing(redis: GuardedRedis) -> None:
-    await cache_on(redis).get("item:A", Store(OLD).load)
-    assert await cache_on(redis, database="two").get("item:A", Store(NEW).load) == NEW
-    assert await cache_on(redis, release="2.0").get("item:A", Store(NEW).load) == NEW
+    await read(cache_on(redis), Store(OLD).load)
+    assert await read(cache_on(redis, database="two"), Store(NEW).load) == NEW
+    assert await read(cache_on(redis, release="2.0"), Store(NEW).load) == NEW
 
 
 async def test_a_change_by_one_release_is_seen_by_another(redis: GuardedRedis) -> None:
     """While a rollout lasts, both serve."""
     old, new, store = cache_on(redis, release="1.0"), cache_on(redis, release="2.0"), Store(OLD)
-    await old.get("item:A", store.load)
+    await read(old, store.load)
     store.holds = NEW
     await new.drop(["item:A"])
-    assert await old.get("item:A", store.load) == NEW
+    assert await read(old, store.load) == NEW
 
 
 async def test_what_raises_is_not_kept(redis: GuardedRedis) -> None:
@@ -130,13 +199,13 @@ async def test_what_raises_is_not_kept(redis: GuardedRedis) -> None:
         raise LookupError
 
     with pytest.raises(LookupError):
-        await cache.get("item:A", fail)
-    assert await cache.get("item:A", store.load) == NEW
+        await read(cache, fail)
+    assert await read(cache, store.load) == NEW
 
 
 async def test_without_redis_everything_is_loaded() -> None:
     cache, store = cache_on(None), Store(OLD)
-    await cache.get("item:A", store.load)
+    await read(cache, store.load)
     await cache.drop(["item:A"])
     store.holds = NEW
-    assert await cache.get("item:A", store.load) == NEW
+    assert await read(cache, store.load) == NEW
