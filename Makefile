@@ -25,8 +25,8 @@ test-python: $(VENV)/test helm ## pytest, without tests/e2e and tests/drills
 drill: $(VENV)/test ## faults on real processes under load, counted; SHORT=1 takes the few that CI runs
 	$(BIN)/pytest tests/drills -s --timeout 300 $(if $(SHORT),-m "not thorough" --times told) $(ARGS)
 
-bench: $(VENV)/test ## the service beside a plain FastAPI application with the same SQL, as ratios
-	$(BIN)/python -m bench $(ARGS)
+bench: $(VENV)/test ## the service beside a plain FastAPI application with the same SQL, as ratios; SHORT=1 only tries it
+	$(BIN)/python -m bench $(if $(SHORT),--rounds 1 --seconds 0.5 --told) $(ARGS)
 
 e2e: $(VENV)/test helm ## the chart on the cluster of KUBECONFIG; its image must be loaded there
 	PATH="$(abspath $(VENV))/tools:$$PATH" $(BIN)/pytest tests/e2e -s --timeout 900 $(ARGS)

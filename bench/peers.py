@@ -104,7 +104,8 @@ async def lifespan(app: FastAPI) -> AsyncIterator[None]:
     dsn = os.environ["BENCH_DATABASE_URL"]
     if os.environ.get("BENCH_POOL") == "service":
         tracer = trace.NoOpTracerProvider().get_tracer("bench")
-        database = Database(lambda: dsn, size=POOL_SIZE, acquire_timeout=0.25, metrics=Metrics(), tracer=tracer)
+        # It waits as long as the plain one does.
+        database = Database(lambda: dsn, size=POOL_SIZE, acquire_timeout=60, metrics=Metrics(), tracer=tracer)
         await database.open()
         app.state.connection = database.session
         yield

@@ -1,0 +1,129 @@
+"""What always holds of stock, each broken on purpose: the service, or else the database, does not let it happen."""
+
+import asyncio
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import asyncpg
+import pytest
+from tests.support.database import UNBALANCED, fetch
+from tests.support.service import ITEM, Service, error_of
+
+ADJUSTMENT = {"lines": [{"sku": "A-1", "delta": -3, "reason": "sold"}]}
+KEY = {"Idempotency-Key": "k"}
+STATE = """
+SELECT (SELECT jsonb_agg(l ORDER BY sku, location) FROM stock_level l), (SELECT count(*) FROM stock_movement),
+       (SELECT count(*) FROM audit_entry), (SELECT count(*) FROM idempotency_record)
+"""
+REFUSE = """
+CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEPTION 'broken on purpose'; END $$;
+CREATE {kind} TRIGGER broken {when} ON {table} {deferred} FOR EACH ROW EXECUTE FUNCTION refuse();
+"""
+
+
+@pytest.fixture(autouse=True)
+async def _item(service: Service) -> None:
+    (await service.put("A-1")).raise_for_status()
+
+
+async def run(url: str, sql: str) -> None:
+    connection = await asyncpg.connect(url)
+    try:
+        await connection.execute(sql)
+    finally:
+        await connection.close()
+
+
+async def state(url: str) -> list[Any]:
+    return await asyncio.to_thread(fetch, url, STATE)
+
+
+@pytest.mark.parametrize("levels", ["on_hand = -1", "reserved = 11", "reserved = -1"])
+async def test_the_database_takes_no_level_below_zero_or_below_what_is_reserved(database_url: str, levels: str) -> None:
+    with pytest.raises(asyncpg.CheckViolationError, match="stock_level_reserved_fits"):
+        await run(database_url, f"UPDATE stock_level SET {levels}")  # noqa: S608 -- constants
+
+
+@pytest.mark.parametrize("table", ["stock_level", "stock_movement", "audit_entry", "idempotency_record"])
+@pytest.mark.parametrize("moment", ["at its statement", "at COMMIT"])
+async def test_state_ledger_audit_and_key_are_made_together_or_not_at_all(
+    service: Service, database_url: str, table: str, moment: str
+) -> None:
+    """And the answer comes after COMMIT: what fails there was not answered by a 201 before."""
+    event = "UPDATE" if table == "stock_level" else "INSERT"
+    deferred = moment == "at COMMIT"
+    kind, constraint = ("CONSTRAINT", "DEFERRABLE INITIALLY DEFERRED") if deferred else ("", "")
+    when = f"AFTER {event}" if deferred else f"BEFORE {event}"
+    before = await state(database_url)
+    await run(database_url, REFUSE.format(kind=kind, when=when, table=table, deferred=constraint))
+    failed = await service.api.post("/inventory/adjustments", json=ADJUSTMENT, headers=KEY)
+    assert (failed.status_code, error_of(failed)["type"]) == (500, "INTERNAL_FAILURE")
+    assert await state(database_url) == before
+    await run(database_url, f"DROP TRIGGER broken ON {table}; DROP FUNCTION refuse()")
+    assert (await service.api.post("/inventory/adjustments", json=ADJUSTMENT, headers=KEY)).status_code == 201
+    assert await asyncio.to_thread(fetch, database_url, UNBALANCED) == []
+
+
+@pytest.mark.parametrize("table", ["stock_movement", "audit_entry"])
+@pytest.mark.parametrize("change", ["UPDATE {} SET actor = 'nobody'", "DELETE FROM {}", "TRUNCATE {}"])
+async def test_what_was_written_to_the_ledger_and_to_the_audit_stays(
+    database_url: str, table: str, change: str
+) -> None:
+    with pytest.raises(asyncpg.IntegrityConstraintViolationError, match="never changed or removed"):
+        await run(database_url, change.format(table))
+
+
+@dataclass(frozen=True)
+class Write:
+    """One that succeeds."""
+
+    path: str
+    body: Mapping[str, Any]
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+
+EAST = {"code": "EAST", "name": "East"}
+WRITES = {
+    "PUT /inventory/{sku}": Write("/inventory/B-2", ITEM),
+    "PATCH /inventory/{sku}": Write("/inventory/A-1", {"name": "Nut"}),
+    "POST /locations": Write("/locations", EAST),
+    "PATCH /locations/{code}": Write("/locations/EAST", {"name": "Eastern"}),
+    "POST /inventory/adjustments": Write("/inventory/adjustments", ADJUSTMENT, KEY),
+    "POST /inventory/transfers": Write(
+        "/inventory/transfers",
+        {"lines": [{"sku": "A-1", "from": "MAIN", "to": "EAST", "quantity": 1}]},
+        KEY | {"Idempotency-Key": "t"},
+    ),
+}
+
+
+async def test_no_write_of_the_document_is_without_its_audit_row(service: Service) -> None:
+    """A new one fails here until it is among them."""
+    document = (await service.anonymous.get("/openapi.json")).json()
+    routes = [f"{method.upper()} {path}" for path, operations in document["paths"].items() for method in operations]
+    assert {route for route in routes if not route.startswith("GET ")} == set(WRITES)
+    for route, write in WRITES.items():
+        made = await service.api.request(route.split()[0], write.path, json=write.body, headers=write.headers)
+        assert made.is_success, made.text
+        query = {"request_id": made.headers["X-Request-ID"]}
+        entries = (await service.api.get("/audit", params=query)).json()["items"]
+        assert [entry["actor"] for entry in entries] == ["key:admin"], route
+
+
+async def test_times_are_those_of_the_database(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The clock of this process is a day ahead."""
+    real = time.time
+    monkeypatch.setattr(time, "time", lambda: real() + 86_400)
+    made = [
+        (await service.put("B-2")).json(),
+        (await service.patch("A-1", {"name": "Nut"})).json(),
+        (await service.api.post("/locations", json=EAST)).json(),
+        *(await service.api.post("/inventory/adjustments", json=ADJUSTMENT, headers=KEY)).json()["movements"],
+        *await service.audit("A-1"),
+    ]
+    times = [datetime.fromisoformat(one[name]) for one in made for name in ("created_at", "updated_at") if name in one]
+    assert len(times) >= 9
+    assert max(times) < datetime.now(UTC) + timedelta(hours=1)
