@@ -154,6 +154,7 @@ async def test_32_clients_take_a_sku_to_exactly_zero(service: Service, stocked: 
     assert await asyncio.to_thread(fetch, database_url, UNBALANCED) == []
 
 
+@pytest.mark.settings(max_in_flight=64, pool_acquire_timeout=4)
 async def test_transfers_both_ways_at_once_neither_lose_anything_nor_wait_in_a_circle(
     service: Service, stocked: None, database_url: str
 ) -> None:
@@ -167,7 +168,7 @@ async def test_transfers_both_ways_at_once_neither_lose_anything_nor_wait_in_a_c
             statuses.add((await post(service, "transfers", *(back if number % 2 else lines))).status_code)
 
     await asyncio.gather(*(move(number) for number in range(16)))
-    assert statuses <= {201, 409, 503}
+    assert statuses <= {201, 409}
     for sku in ("A-1", "B-2"):
         assert sum((await on_hand(service, sku)).values()) == 10
     assert await asyncio.to_thread(fetch, database_url, UNBALANCED) == []
