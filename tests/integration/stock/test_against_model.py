@@ -23,7 +23,7 @@ from tests.support.service import ITEM, Service, running
 
 from .model import Item, Model, Refused, Step
 
-EXAMPLES, STEPS = 30, 25
+EXAMPLES, STEPS = 20, 25
 PLACES = 3
 RESERVE = """
 WITH reached AS (
