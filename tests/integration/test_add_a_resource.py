@@ -3,6 +3,7 @@
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
@@ -82,7 +83,7 @@ def running(project: Path) -> Iterator[dict[str, subprocess.Popen[str]]]:
         }
         yield started
         for process in started.values():
-            process.kill()
+            process.send_signal(signal.SIGINT)  # so that one which was not waited for ends what it has started
 
 
 @pytest.mark.timeout(300)
