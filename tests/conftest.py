@@ -9,12 +9,12 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
-import asyncpg
 import pytest
 
 from inventory_api.database.migrate import migrate
 from inventory_api.dev.embedded import EmbeddedPostgres, EmbeddedRedis
 from inventory_api.dev.processes import Processes
+from tests.support.database import execute
 from tests.support.service import ADMIN_KEY, Service, running, write_keys
 
 TEMPLATE = "template_inventory"
@@ -41,7 +41,7 @@ def postgres(server_directory: Path, processes: Processes) -> Iterator[EmbeddedP
     """One server, with a migrated template that each test's database is copied from."""
     server = EmbeddedPostgres(server_directory, processes, durable=False)
     server.start()
-    asyncio.run(_execute(server.url(), f"CREATE DATABASE {TEMPLATE}"))
+    asyncio.run(execute(server.url(), f"CREATE DATABASE {TEMPLATE}"))
     asyncio.run(migrate(lambda: server.url(TEMPLATE), wait_seconds=30))
     yield server
     server.stop()
@@ -89,16 +89,8 @@ async def service(
 @asynccontextmanager
 async def _database(server: EmbeddedPostgres, template: str) -> AsyncIterator[str]:
     name = f"test_{uuid.uuid4().hex[:12]}"
-    await _execute(server.url(), f"CREATE DATABASE {name} TEMPLATE {template}")
+    await execute(server.url(), f"CREATE DATABASE {name} TEMPLATE {template}")
     try:
         yield server.url(name)
     finally:
-        await _execute(server.url(), f"DROP DATABASE {name} WITH (FORCE)")
-
-
-async def _execute(url: str, sql: str) -> None:
-    connection = await asyncpg.connect(url)
-    try:
-        await connection.execute(sql)
-    finally:
-        await connection.close()
+        await execute(server.url(), f"DROP DATABASE {name} WITH (FORCE)")

@@ -2,9 +2,10 @@
 
 import itertools
 from collections.abc import Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from typing import Any
 
+import httpx
 import psutil
 from prometheus_client.parser import text_string_to_metric_families
 
@@ -60,6 +61,13 @@ def metric(server: Server, name: str, **labels: str) -> float:
     """The sum over all server workers of the samples with that name and those labels."""
     samples = [sample for family in text_string_to_metric_families(server.metrics()) for sample in family.samples]
     return sum(sample.value for sample in samples if sample.name == name and labels.items() <= sample.labels.items())
+
+
+def all_up(server: Server, workers: int) -> bool:
+    """Whether so many server workers give their metrics; for as long as one is not heard, not."""
+    with suppress(httpx.HTTPError):
+        return metric(server, "server_worker_up") == workers
+    return False
 
 
 def identities(processes: Sequence[psutil.Process]) -> set[tuple[int, float]]:

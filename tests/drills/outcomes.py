@@ -13,6 +13,11 @@ from inventory_api.database.pool import NO_PLACE
 NOT_SENT = "not sent"
 
 
+def is_no_room(error: str, message: str) -> bool:
+    """Of an error's type and message: whether it was refused because others were served, and not for any fault."""
+    return error == "OVERLOADED" or message == NO_PLACE
+
+
 class Outcome(NamedTuple):
     """One request. Times are those of `time.monotonic`, which all processes of a machine share."""
 
@@ -40,8 +45,7 @@ class Outcome(NamedTuple):
 
     @property
     def no_room(self) -> bool:
-        """Refused because others were served, and not for any fault."""
-        return self.error == "OVERLOADED" or self.message == NO_PLACE
+        return is_no_room(self.error, self.message)
 
     @property
     def label(self) -> str:

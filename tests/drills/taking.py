@@ -1,7 +1,6 @@
 """Clients that take stock, each one attempt after the other until there are no more: what fits, and what does not."""
 
 import asyncio
-import itertools
 import uuid
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterator, Sequence
@@ -10,9 +9,10 @@ from typing import Any
 
 import httpx
 
-from inventory_api.database.pool import NO_PLACE
 from tests.support.service import AUTHORIZATION
 from tests.support.waiting import POLL_SECONDS
+
+from .outcomes import is_no_room
 
 CLIENTS = 32
 # As long as a client of the guide would go on with one change.
@@ -99,15 +99,11 @@ async def _with_room(
     headers: dict[str, str] | None = None,
 ) -> httpx.Response:
     """The answer, once there was room for the request; that there was none is counted."""
-    for _ in itertools.repeat(None, MOST_TRIES):
+    for _ in range(MOST_TRIES):
         response = await client.request(method, path, json=body, headers=headers)
-        if response.status_code != 503 or not _no_room(response):
+        error = response.json()["error"] if response.status_code == 503 else {"type": "", "message": ""}
+        if not is_no_room(error["type"], error["message"]):
             return response
         tally.retries["no room"] += 1
         await asyncio.sleep(POLL_SECONDS)
     return response
-
-
-def _no_room(response: httpx.Response) -> bool:
-    error = response.json()["error"]
-    return bool(error["type"] == "OVERLOADED" or error["message"] == NO_PLACE)

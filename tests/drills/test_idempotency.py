@@ -14,7 +14,7 @@ from tests.support.service import AUTHORIZATION, ITEM
 from tests.support.waiting import let_pass, wait_until
 
 from . import claims
-from .drill import Drill, metric
+from .drill import Drill, all_up, metric
 from .gate import Gate, gate
 
 SKU = "A-0"
@@ -76,16 +76,18 @@ def test_duplicates_that_wait_hold_no_connection(drill: Drill, senders: ThreadPo
 def test_the_server_worker_is_killed(drill: Drill, senders: ThreadPoolExecutor, moment: str) -> None:
     """A server worker is killed between the effect of a key and its answer, and the key sent again"""
     server, report = _served(drill), drill.report
-    kill = {"at COMMIT": _kill_at_commit, "after COMMIT": _kill_after_commit}[moment]
     report.say(moment)
     unanswered, replayed, same = 0, 0, 0
     with gate(drill.world.database_url) as held:
         for number in range(KILLS):
-            wait_until(lambda: _all_up(server))
+            wait_until(lambda: all_up(server, WORKERS))
             held.close()
             first = senders.submit(_adjust, server, f"key-{number}", f"first-{number}")
             wait_until(lambda: held.waiting() == 1)
-            kill(drill, server, held)
+            worker = _worker_with_a_client(server)
+            if moment == "after COMMIT":
+                _commit_unheard(drill, worker, held)
+            _end_process(worker)
             again = senders.submit(_adjust_again, server, f"key-{number}")
             if moment == "at COMMIT":
                 # The transaction goes on without its client; what is sent again comes while it does.
@@ -102,18 +104,12 @@ def test_the_server_worker_is_killed(drill: Drill, senders: ThreadPoolExecutor, 
     _end(drill, server)
 
 
-def _kill_at_commit(drill: Drill, server: Server, held: Gate) -> None:
-    del drill, held
-    _end_process(_worker_with_a_client(server))
-
-
-def _kill_after_commit(drill: Drill, server: Server, held: Gate) -> None:
-    """It stands still while the COMMIT is made, and never hears of it."""
-    worker, before = _worker_with_a_client(server), _effects(drill)
+def _commit_unheard(drill: Drill, worker: psutil.Process, held: Gate) -> None:
+    """The server worker stands still from here on, so that it never hears of the COMMIT."""
+    before = _effects(drill)
     worker.suspend()
     held.open()
     wait_until(lambda: _effects(drill) == before + 1)
-    _end_process(worker)
 
 
 def _end_process(process: psutil.Process) -> None:
@@ -154,12 +150,6 @@ def _is_waiting(server: Server) -> bool:
     """A request is being answered by a server worker that is alive."""
     with suppress(httpx.HTTPError):
         return metric(server, "http_server_active_requests") == 1
-    return False
-
-
-def _all_up(server: Server) -> bool:
-    with suppress(httpx.HTTPError):
-        return metric(server, "server_worker_up") == WORKERS
     return False
 
 

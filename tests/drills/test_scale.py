@@ -11,6 +11,7 @@ import asyncpg
 import pytest
 
 from inventory_api.database.migrate import migrate
+from tests.support.database import execute
 from tests.support.filling import fill, sku
 from tests.support.plans import MOST_READ, explain, lists, rows_read, scans
 from tests.support.process import Server
@@ -75,9 +76,7 @@ def _outcomes(drill: Drill, server: Server, count: int, path: str) -> Outcomes:
 async def _filled(drill: Drill, name: str, items: int, rare_each: int) -> str:
     """A migrated database with so many of them."""
     url = drill.world.postgres.url(name)
-    server = await asyncpg.connect(drill.world.postgres.url())
-    await server.execute(f"CREATE DATABASE {name}")
-    await server.close()
+    await execute(drill.world.postgres.url(), f"CREATE DATABASE {name}")
     await migrate(lambda: url, wait_seconds=30)
     connection = await asyncpg.connect(url)
     begun = time.monotonic()

@@ -9,7 +9,7 @@ would take every gap for a reset.
 import threading
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from signal import SIGKILL, SIGSTOP, Signals
 
 import httpx
@@ -20,7 +20,7 @@ from tests.support.process import Server
 from tests.support.waiting import let_pass, wait_until
 
 from . import claims
-from .drill import Drill, metric
+from .drill import Drill, all_up, metric
 from .outcomes import Outcome
 from .report import milliseconds
 
@@ -148,7 +148,7 @@ def _replaced(drill: Drill, server: Server, signals: Sequence[Signals]) -> int:
     for process, number in zip(gone, signals, strict=True):
         process.send_signal(number)
     wait_until(lambda: not any(process.is_running() for process in gone))
-    wait_until(lambda: len(_serving(server)) == WORKERS and _all_up(server))
+    wait_until(lambda: len(_serving(server)) == WORKERS and all_up(server, WORKERS))
     took, bound = time.monotonic() - begun, REPLACED_SECONDS
     drill.report.measure(f"{len(gone)} replaced within {bound:g} s", took <= bound, milliseconds(took))
     return held
@@ -157,12 +157,6 @@ def _replaced(drill: Drill, server: Server, signals: Sequence[Signals]) -> int:
 def _is_retryable(outcome: Outcome) -> bool:
     """Too much for who is left; or a row is held by a transaction of the one that stands still."""
     return outcome.error in claims.RETRYABLE and outcome.retry_after and outcome.one_shape
-
-
-def _all_up(server: Server) -> bool:
-    with suppress(httpx.HTTPError):
-        return metric(server, "server_worker_up") == WORKERS
-    return False
 
 
 def _serving(server: Server) -> list[psutil.Process]:

@@ -18,7 +18,7 @@ COPIED = ("service", "tests", "bench", "pyproject.toml", "README.md")
 BLOCK = re.compile(r"^### ([^\n]+)\n\n```\w+\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 FILE = re.compile(r"`([^`]+)`")
 # Where something is to be added, by what the page calls it.
-PLACES = {"`document`": "async def document(service: Service) -> dict[str, Any]:\n", "`CASES`": "CASES = {\n"}
+PLACES = {"document": "async def document(service: Service) -> dict[str, Any]:\n", "CASES": "CASES = {\n"}
 TESTS = ("suppliers", "http/test_patch_routes.py", "http/test_auth.py")
 
 
@@ -47,7 +47,7 @@ def _write(project: Path, title: str, content: str) -> None:
         return
     place, named = FILE.findall(title)
     before = (project / named).read_text()
-    line = PLACES[f"`{place}`"]
+    line = PLACES[place]
     assert before.count(line) == 1
     (project / named).write_text(before.replace(line, line + content))
 

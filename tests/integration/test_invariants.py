@@ -9,7 +9,7 @@ from typing import Any
 
 import asyncpg
 import pytest
-from tests.support.database import UNBALANCED, fetch
+from tests.support.database import UNBALANCED, execute, fetch
 from tests.support.service import ITEM, Service, error_of
 
 ADJUSTMENT = {"lines": [{"sku": "A-1", "delta": -3, "reason": "sold"}]}
@@ -29,14 +29,6 @@ async def _item(service: Service) -> None:
     (await service.put("A-1")).raise_for_status()
 
 
-async def run(url: str, sql: str) -> None:
-    connection = await asyncpg.connect(url)
-    try:
-        await connection.execute(sql)
-    finally:
-        await connection.close()
-
-
 async def state(url: str) -> list[Any]:
     return await asyncio.to_thread(fetch, url, STATE)
 
@@ -44,7 +36,7 @@ async def state(url: str) -> list[Any]:
 @pytest.mark.parametrize("levels", ["on_hand = -1", "reserved = 11", "reserved = -1"])
 async def test_the_database_takes_no_level_below_zero_or_below_what_is_reserved(database_url: str, levels: str) -> None:
     with pytest.raises(asyncpg.CheckViolationError, match="stock_level_reserved_fits"):
-        await run(database_url, f"UPDATE stock_level SET {levels}")  # noqa: S608 -- constants
+        await execute(database_url, f"UPDATE stock_level SET {levels}")  # noqa: S608 -- constants
 
 
 @pytest.mark.parametrize("table", ["stock_level", "stock_movement", "audit_entry", "idempotency_record"])
@@ -58,11 +50,11 @@ async def test_state_ledger_audit_and_key_are_made_together_or_not_at_all(
     kind, constraint = ("CONSTRAINT", "DEFERRABLE INITIALLY DEFERRED") if deferred else ("", "")
     when = f"AFTER {event}" if deferred else f"BEFORE {event}"
     before = await state(database_url)
-    await run(database_url, REFUSE.format(kind=kind, when=when, table=table, deferred=constraint))
+    await execute(database_url, REFUSE.format(kind=kind, when=when, table=table, deferred=constraint))
     failed = await service.api.post("/inventory/adjustments", json=ADJUSTMENT, headers=KEY)
     assert (failed.status_code, error_of(failed)["type"]) == (500, "INTERNAL_FAILURE")
     assert await state(database_url) == before
-    await run(database_url, f"DROP TRIGGER broken ON {table}; DROP FUNCTION refuse()")
+    await execute(database_url, f"DROP TRIGGER broken ON {table}; DROP FUNCTION refuse()")
     assert (await service.api.post("/inventory/adjustments", json=ADJUSTMENT, headers=KEY)).status_code == 201
     assert await asyncio.to_thread(fetch, database_url, UNBALANCED) == []
 
@@ -73,7 +65,7 @@ async def test_what_was_written_to_the_ledger_and_to_the_audit_stays(
     database_url: str, table: str, change: str
 ) -> None:
     with pytest.raises(asyncpg.IntegrityConstraintViolationError, match="never changed or removed"):
-        await run(database_url, change.format(table))
+        await execute(database_url, change.format(table))
 
 
 @dataclass(frozen=True)

@@ -14,6 +14,15 @@ WHERE stock_level.on_hand <> coalesce(ledger.on_hand, 0) OR stock_level.reserved
 """
 
 
+async def execute(url: str, sql: str) -> None:
+    """On a connection of its own."""
+    connection = await asyncpg.connect(url)
+    try:
+        await connection.execute(sql)
+    finally:
+        await connection.close()
+
+
 def fetch(url: str, sql: str, *arguments: object) -> list[Any]:
     """On a connection of its own; not from within an event loop."""
     return asyncio.run(_fetch(url, sql, arguments))

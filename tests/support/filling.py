@@ -5,13 +5,12 @@ from collections.abc import AsyncIterator
 import asyncpg
 
 BUSY_SKU = "S-000000001"
-# Of items: one in `rare_each` is discontinued, low in stock, has another name or is at RARE, each time another one; of
-# movements: as many for each item, and again as many as there are items for one of them.
+# $1: how many items; $2: one in so many is discontinued, low in stock, has another name or is at RARE, each time
+# another one. Each item has nine movements, and one of them as many more as there are items.
 STATEMENTS = {
     "locations": """
         INSERT INTO location (code, name)
-        SELECT code, code FROM unnest(ARRAY['RARE', 'L-0', 'L-1', 'L-2', 'L-3', 'L-4']) AS code
-        WHERE $1 > 0 AND $2 > 0""",
+        SELECT code, code FROM unnest(ARRAY['RARE', 'L-0', 'L-1', 'L-2', 'L-3', 'L-4']) AS code""",
     "items": """
         INSERT INTO item (sku, name, warehouse_location, is_discontinued, low_stock_threshold, attributes,
                           created_at, updated_at)
@@ -26,19 +25,19 @@ STATEMENTS = {
     "levels elsewhere": """
         INSERT INTO stock_level (sku, location, on_hand)
         SELECT 'S-' || lpad(n::text, 9, '0'), CASE n % $2 WHEN 4 THEN 'RARE' ELSE 'L-' || n % 5 END, 1
-        FROM generate_series(2, $1::int, 2) AS n WHERE $2 > 0""",
+        FROM generate_series(2, $1::int, 2) AS n""",
     "movements": """
         INSERT INTO stock_movement (id, sku, location, kind, on_hand_delta, reserved_delta, on_hand, reserved, actor,
                                     request_id, created_at)
         SELECT gen_random_uuid(), 'S-' || lpad(n::text, 9, '0'), 'MAIN', 'adjustment', 1, 0, turn, 0, 'key:x', 'r',
                clock_timestamp() - turn * interval '1 day'
-        FROM generate_series(1, 9) AS turn, generate_series(1, $1::int) AS n WHERE $2 > 0""",
+        FROM generate_series(1, 9) AS turn, generate_series(1, $1::int) AS n""",
     "movements of one": """
         INSERT INTO stock_movement (id, sku, location, kind, on_hand_delta, reserved_delta, on_hand, reserved, actor,
                                     request_id, created_at)
         SELECT gen_random_uuid(), 'S-000000001', 'MAIN', 'adjustment', 1, 0, n, 0, 'key:x', 'r',
                clock_timestamp() - n * interval '1 second'
-        FROM generate_series(1, $1::int) AS n WHERE $2 > 0""",
+        FROM generate_series(1, $1::int) AS n""",
     "audit": """
         INSERT INTO audit_entry (id, resource, action, changes, actor, request_id, created_at)
         SELECT gen_random_uuid(), 'item:S-' || lpad(n::text, 9, '0'), 'create', '{}', 'key:' || n % $2, 'r-' || n,
@@ -58,7 +57,8 @@ async def fill(connection: asyncpg.Connection, items: int, rare_each: int) -> As
     await connection.execute("SET session_replication_role = replica")
     for what, statement in STATEMENTS.items():
         yield what
-        await connection.execute(statement, items, rare_each, timeout=None)
+        arguments = [value for place, value in (("$1", items), ("$2", rare_each)) if place in statement]
+        await connection.execute(statement, *arguments, timeout=None)
     await connection.execute("SET session_replication_role = origin")
     await connection.execute("UPDATE item SET is_low_stock = true WHERE is_low_stock(sku, low_stock_threshold)")
     yield "statistics"

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from functools import partial
 from typing import Any
 
 import pytest
@@ -30,6 +31,13 @@ class Store:
     async def load(self) -> Representation:
         self.loads += 1
         return self.holds
+
+    async def load_and_be_overtaken(self, writer: ReadCache) -> Representation:
+        """The old state; before it can be kept, a change and its drop have passed."""
+        loaded = await self.load()
+        self.holds = NEW
+        await writer.drop(["item:A"])
+        return loaded
 
 
 @pytest.fixture
@@ -71,27 +79,19 @@ async def test_a_slow_reader_does_not_put_back_what_a_change_has_dropped(redis: 
     """It has read the old state, and then is overtaken by the change, its drop, and even by another reader."""
     slow, quick, store = cache_on(redis), cache_on(redis), Store(OLD)
 
-    async def load_and_be_overtaken() -> Representation:
-        loaded = await store.load()
-        store.holds = NEW
-        await quick.drop(["item:A"])
+    async def load_and_be_overtaken_by_a_reader_too() -> Representation:
+        loaded = await store.load_and_be_overtaken(quick)
         await read(quick, store.load)
         return loaded
 
-    assert await read(slow, load_and_be_overtaken) == OLD
+    assert await read(slow, load_and_be_overtaken_by_a_reader_too) == OLD
     assert await read(slow, store.load) == NEW
 
 
 async def test_also_not_where_nobody_else_has_read_it_since(redis: GuardedRedis) -> None:
     cache, store = cache_on(redis), Store(OLD)
 
-    async def load_and_be_overtaken() -> Representation:
-        loaded = await store.load()
-        store.holds = NEW
-        await cache.drop(["item:A"])
-        return loaded
-
-    await read(cache, load_and_be_overtaken)
+    await read(cache, partial(store.load_and_be_overtaken, cache))
     assert await read(cache, store.load) == NEW
 
 
@@ -154,14 +154,8 @@ async def test_what_is_loaded_anew_does_not_put_back_what_a_change_has_dropped(
 ) -> None:
     cache, store = cache_on(redis), Store(OLD)
 
-    async def load_and_be_overtaken() -> Representation:
-        loaded = await store.load()
-        store.holds = NEW
-        await cache.drop(["item:A"])
-        return loaded
-
     await read(cache, store.load)
-    _, refresh = await cache.get("item:A", load_and_be_overtaken)
+    _, refresh = await cache.get("item:A", partial(store.load_and_be_overtaken, cache))
     assert refresh is not None
     await refresh()
     assert await read(cache, store.load) == NEW

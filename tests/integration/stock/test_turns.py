@@ -65,11 +65,11 @@ async def test_an_item_with_another_turn_does_not_wait(service: Service, holder:
     assert (await held).status_code == 201
 
 
-async def test_a_turn_that_does_not_come_is_a_503_to_come_again(service: Service, holder: asyncpg.Connection) -> None:
+@pytest.mark.usefixtures("holder")
+async def test_a_turn_that_does_not_come_is_a_503_to_come_again(service: Service) -> None:
     refused = await adjust(service, "A-1")
     assert (refused.status_code, refused.json()["error"]["type"]) == (503, "DEPENDENCY_UNAVAILABLE")
     assert refused.headers["Retry-After"]
-    del holder
 
 
 async def _waiters(connection: asyncpg.Connection, wanted: int) -> bool:
