@@ -5,6 +5,7 @@ import asyncio
 import json
 import logging
 import math
+import os
 import sys
 from collections.abc import Sequence
 
@@ -52,8 +53,12 @@ def _migrate(options: argparse.Namespace) -> int:
 def _openapi(_: argparse.Namespace) -> int:
     from inventory_api.app import create_app  # noqa: PLC0415
 
-    json.dump(create_app(settings.load()).api.openapi(), sys.stdout, indent=2)
-    print()
+    try:
+        print(json.dumps(create_app(settings.load()).api.openapi(), indent=2), flush=True)
+    except BrokenPipeError:
+        # Its reader, such as `head`, has enough. What is flushed at the exit must not fail once more.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
     return 0
 
 

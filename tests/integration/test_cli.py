@@ -1,0 +1,29 @@
+"""The commands that print, as a shell runs them."""
+
+import json
+import subprocess
+
+from openapi_spec_validator import validate
+from tests.support.process import MODULE, clean_environment
+
+OPENAPI = [*MODULE, "openapi"]
+
+
+def test_openapi_prints_the_document_without_any_setting() -> None:
+    printed = subprocess.run(OPENAPI, env=clean_environment({}), capture_output=True, text=True, check=True)
+    document = json.loads(printed.stdout)
+    validate(document)
+    assert "/inventory/{sku}" in document["paths"]
+    assert printed.stderr == ""
+
+
+def test_openapi_ends_quietly_when_its_reader_has_enough() -> None:
+    with subprocess.Popen(
+        OPENAPI, env=clean_environment({}), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        assert process.stdout.readline() == "{\n"
+        process.stdout.close()
+        assert process.stderr.read() == ""
+        assert process.wait(30) == 1
