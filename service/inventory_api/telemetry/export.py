@@ -23,6 +23,8 @@ from inventory_api.telemetry.metrics import EXPORT_FAILED, QUEUE_FULL, SHUTDOWN
 logger = logging.getLogger(__name__)
 
 FLUSH_SECONDS = 3.0
+# The SDK's 5 s make batches that take tens of milliseconds to encode, while requests wait.
+SCHEDULE_DELAY_MILLISECONDS = 1000
 
 
 class CountedSpanProcessor(SpanProcessor):
@@ -38,7 +40,7 @@ class CountedSpanProcessor(SpanProcessor):
         self._batches = BatchSpanProcessor(
             _SettlingExporter(exporter, self._taken, self._settled),
             self._size,
-            _positive(OTEL_BSP_SCHEDULE_DELAY, 5000),
+            _positive(OTEL_BSP_SCHEDULE_DELAY, SCHEDULE_DELAY_MILLISECONDS),
             min(_positive(OTEL_BSP_MAX_EXPORT_BATCH_SIZE, 512), self._size),
         )
 
