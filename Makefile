@@ -35,6 +35,9 @@ format: $(VENV)/test ## make the code look as `make lint` wants it
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
+chart: $(VENV)/test ## write the chart's schema and its table of values from values.yaml
+	$(BIN)/python helm/generate.py
+
 requirements: $(VENV)/test ## pin again what pyproject.toml asks for; UPGRADE=1 takes newer releases
 	$(BIN)/python -m pip install --quiet uv
 	for set in "" dev test; do \
@@ -75,4 +78,4 @@ helm: $(VENV)/python
 		command -v go >/dev/null || { echo "the chart's tests need helm 3.14 or newer, or Go to build it" >&2; exit 1; }; \
 		echo "building helm by Go, once (a few minutes)"; GOBIN="$(abspath $(VENV))/tools" go install $(HELM_MODULE); }
 
-.PHONY: help run test lint test-python drill bench e2e format requirements helm clean
+.PHONY: help run test lint test-python drill bench e2e format chart requirements helm clean

@@ -56,6 +56,94 @@ def test_the_fix_for_the_connection_budget_is_enough(helm: Helm) -> None:
     assert "142 > 141" in refusal(helm, {**values, "database": {"pool": pool, "maxConnections": 151}})
 
 
+def test_the_budget_counts_the_most_pods_that_there_may_be(helm: Helm) -> None:
+    """With an autoscaler that is its maximum, whatever replicaCount says."""
+    said = refusal(helm, {"replicaCount": 1, "autoscaling": {"enabled": True, "maxReplicas": 5}})
+    assert "(autoscaling.maxReplicas 5 + surge 1 + terminating 5) x serverWorkers 1" in said
+    assert "= 101 > 90" in said
+
+
+def test_an_autoscaler_that_could_never_act_is_refused(helm: Helm) -> None:
+    """Its bounds fit, and what it goes by is there."""
+    said = refusal(helm, {"autoscaling": {"enabled": True, "minReplicas": 5, "maxReplicas": 3}})
+    assert "minReplicas 5 > maxReplicas 3\nfix: autoscaling.maxReplicas: 5 or more" in said
+    said = refusal(helm, {"autoscaling": {"enabled": True, "targetCPUUtilizationPercentage": 0}})
+    assert "fix: autoscaling.targetCPUUtilizationPercentage: 70" in said
+    said = refusal(helm, {"autoscaling": {"enabled": True}, "resources": {"requests": {"cpu": None}}})
+    assert "fix: resources.requests.cpu" in said
+
+
+@pytest.mark.parametrize(
+    ("values", "said", "fix"),
+    [
+        (
+            {"podDisruptionBudget": {"minAvailable": 1}},
+            "minAvailable 1 = 1 of replicaCount 1 leaves 0",
+            'fix: podDisruptionBudget.maxUnavailable: 1 with minAvailable: "", or replicaCount: 2 or more',
+        ),
+        (
+            {"replicaCount": 3, "podDisruptionBudget": {"minAvailable": "67%"}},
+            "minAvailable 67% = 3 of replicaCount 3 leaves 0",
+            'fix: podDisruptionBudget.maxUnavailable: 1 with minAvailable: ""',
+        ),
+        (
+            {"autoscaling": {"enabled": True, "minReplicas": 2}, "podDisruptionBudget": {"minAvailable": 2}},
+            "minAvailable 2 = 2 of autoscaling.minReplicas 2 leaves 0",
+            "or autoscaling.minReplicas: 3 or more",
+        ),
+        (
+            {"replicaCount": 3, "podDisruptionBudget": {"maxUnavailable": "0%"}},
+            'maxUnavailable "0%" of replicaCount 3 leaves 0',
+            "fix: podDisruptionBudget.maxUnavailable: 1",
+        ),
+    ],
+)
+def test_a_budget_that_would_block_every_drain_is_refused(helm: Helm, values: Values, said: str, fix: str) -> None:
+    """The arithmetic is that of Kubernetes, which rounds up."""
+    message = refusal(helm, values)
+    assert said in message
+    assert fix in message
+
+
+def test_a_budget_that_leaves_one_is_admitted(helm: Helm) -> None:
+    """One more pod, or one less asked for, than what is refused."""
+    for values in (
+        {"replicaCount": 2, "podDisruptionBudget": {"minAvailable": 1}},
+        {"replicaCount": 3, "podDisruptionBudget": {"minAvailable": "66%"}},
+        {"podDisruptionBudget": {"enabled": False, "minAvailable": 1}},
+    ):
+        assert helm.template(values).api()
+
+
+@pytest.mark.parametrize(
+    ("values", "fix"),
+    [
+        ({"migrations": {"mode": "hook"}}, "fix: migrations.mode: job, or database.existingSecret"),
+        (
+            {"database": {"existingSecret": "one", "directUrl": True}, "migrations": {"existingSecret": "two"}},
+            "fix: database.directUrl: false",
+        ),
+        ({**EXTERNAL, "networkPolicy": {"enabled": True}}, "fix: networkPolicy.database.to"),
+        (
+            {"otlp": {"endpoint": "http://collector:4318"}, "networkPolicy": {"enabled": True}},
+            "fix: networkPolicy.otlp.to",
+        ),
+        ({"gateway": {"enabled": True}}, "fix: gateway.parentRefs"),
+        ({"service": {"nodePort": 30000}}, "fix: service.type: NodePort"),
+        ({"serviceAccount": {"create": False}}, "fix: serviceAccount.name"),
+        (
+            {"metrics": {"podMonitor": {"enabled": True}, "annotations": {"enabled": True}}},
+            "podMonitor and annotations are on, and each would have every pod scraped once more\nfix: keep one",
+        ),
+        ({"podLabels": {"app.kubernetes.io/component": "x"}}, "podLabels: app.kubernetes.io/component is set by the"),
+        ({"commonLabels": {"helm.sh/chart": "x"}}, "commonLabels: helm.sh/chart is set by the chart\nfix: another"),
+    ],
+)
+def test_values_that_cannot_work_together_are_refused_with_the_fix(helm: Helm, values: Values, fix: str) -> None:
+    """What would only be seen on the cluster, or never, is said before."""
+    assert fix in refusal(helm, values)
+
+
 def test_the_budget_counts_for_an_external_database_too(helm: Helm) -> None:
     """`maxConnections` is then what that server admits."""
     database = {**EXTERNAL["database"], "maxConnections": 20}

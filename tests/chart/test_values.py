@@ -1,12 +1,18 @@
 """Values: the defaults work, a typo is refused, every template is reached."""
 
 import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 
 from .rendering import CASES, CHART, FULLNAME, Helm, HelmError, Values
+
+GENERATOR = CHART.parent / "generate.py"
 
 
 def test_the_chart_renders_with_no_values(helm: Helm) -> None:
@@ -50,6 +56,9 @@ def test_every_template_is_rendered_in_some_case(helm: Helm) -> None:
         ({"otlp": {"url": "http://x"}}, "url"),
         ({"resources": {"limit": {}}}, "limit"),
         ({"extraEnv": [{"name": "X", "vale": "1"}]}, "vale"),
+        ({"autoscaling": {"maxReplica": 3}}, "maxReplica"),
+        ({"networkPolicy": {"apiFrom": [{"podSelektor": {}}]}}, "podSelektor"),
+        ({"gateway": {"parentRefs": [{"name": "x", "nameSpace": "y"}]}}, "nameSpace"),
     ],
 )
 def test_a_misspelt_value_is_refused_by_name(helm: Helm, values: Values, typo: str) -> None:
@@ -61,7 +70,12 @@ def test_a_misspelt_value_is_refused_by_name(helm: Helm, values: Values, typo: s
 @pytest.mark.parametrize(
     ("values", "where"),
     [
-        ({"migrations": {"mode": "hook"}}, "migrations"),
+        ({"migrations": {"mode": "never"}}, "migrations"),
+        ({"probes": {"livenessSeconds": 20}}, "livenessSeconds"),
+        ({"podDisruptionBudget": {"maxUnavailable": "some"}}, "maxUnavailable"),
+        ({"ingress": {"hosts": ["https://stock.example"]}}, "hosts"),
+        ({"networkPolicy": {"apiFrom": [{}]}}, "apiFrom"),
+        ({"metrics": {"podMonitor": {"interval": "30"}}}, "interval"),
         ({"logLevel": "info"}, "logLevel"),
         ({"image": {"digest": "0123"}}, "digest"),
         ({"serverWorkers": 0}, "serverWorkers"),
@@ -86,18 +100,31 @@ def test_a_ratio_may_be_given_on_the_command_line(helm: Helm) -> None:
     assert {"name": "OTEL_TRACES_SAMPLER_ARG", "value": "0.25"} in rendering.container()["env"]
 
 
-def test_the_schema_knows_exactly_the_documented_values() -> None:
-    """values.yaml and values.schema.json name the same values, but for `global`."""
-    schema = yaml.safe_load((CHART / "values.schema.json").read_text())
-    values = yaml.safe_load((CHART / "values.yaml").read_text())
-    assert _known_to_one(schema, schema, values) == {"global"}
+def test_schema_and_table_say_what_the_values_say() -> None:
+    """All three come from values.yaml, and nobody has forgotten `make chart`."""
+    done = subprocess.run([sys.executable, str(GENERATOR), "--check"], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_a_value_whose_kind_cannot_be_told_stops_the_generator(tmp_path: Path) -> None:
+    """An empty map says nothing of what may be in it: the schema would be open, or refuse everything."""
+    chart = tmp_path / "inventory-api"
+    chart.mkdir()
+    for path in (GENERATOR, GENERATOR.with_name("definitions.yaml")):
+        shutil.copy(path, tmp_path)
+    (chart / "values.yaml").write_text("# More.\nmore: {}\n")
+    (chart / "README.md").write_text("")
+    command = [sys.executable, str(tmp_path / GENERATOR.name)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert "more: what may be in it?" in done.stderr
 
 
 def test_every_object_in_the_schema_is_closed() -> None:
-    """No level is open to typos, but for maps whose keys are the user's."""
+    """No level is open to typos, but where Kubernetes has the say."""
     schema = yaml.safe_load((CHART / "values.schema.json").read_text())
-    free = [path for path, node in _objects("", schema) if "additionalProperties" not in node]
-    assert sorted(free) == ["/definitions/envVar/properties/valueFrom", "/properties/global"]
+    free = [path for path, node in _objects("", schema) if node.get("additionalProperties", True) is True]
+    assert sorted(free) == ["/definitions/named", "/definitions/open"]
 
 
 def test_every_value_is_documented() -> None:
@@ -112,21 +139,6 @@ def test_every_value_is_documented() -> None:
             if match[3] and not documented[depth]:
                 bare.append(line)
     assert not bare
-
-
-def _resolved(schema: dict[str, Any], node: dict[str, Any]) -> dict[str, Any]:
-    name = node.get("$ref", "").removeprefix("#/definitions/")
-    return schema["definitions"][name] if name else node
-
-
-def _known_to_one(schema: dict[str, Any], node: dict[str, Any], values: dict[str, Any], prefix: str = "") -> set[str]:
-    properties = node["properties"]
-    names = {f"{prefix}{name}" for name in properties.keys() ^ values.keys()}
-    for name in properties.keys() & values.keys():
-        child = _resolved(schema, properties[name])
-        if "properties" in child:
-            names |= _known_to_one(schema, child, values[name], f"{prefix}{name}.")
-    return names
 
 
 def _objects(path: str, node: Any) -> list[tuple[str, dict[str, Any]]]:

@@ -45,15 +45,15 @@ def test_the_security_check_finds_what_is_wrong() -> None:
 
 @pytest.mark.parametrize("values", CASES.values(), ids=CASES.keys())
 def test_selectors_and_pods_carry_no_version(helm: Helm, values: Values) -> None:
-    """Selectors are immutable: a label that an upgrade changes would break it."""
+    """Selectors are immutable: a label that an upgrade changes would break it, and roll pods for nothing."""
+    given = {*values.get("commonLabels", {}), *values.get("podLabels", {})}
     for workload in helm.template(values).objects:
         spec = workload.get("spec", {})
         selector = spec.get("selector", {})
-        for labels in (
-            selector.get("matchLabels", selector),
-            spec.get("template", {}).get("metadata", {}).get("labels"),
-        ):
-            assert not labels or labels.keys() == STABLE_LABELS
+        selected = selector.get("matchLabels", selector)
+        labels = spec.get("template", {}).get("metadata", {}).get("labels", {})
+        assert not selected or selected.keys() == STABLE_LABELS
+        assert not labels or labels.keys() - given == STABLE_LABELS
 
 
 def test_every_object_names_its_component(helm: Helm) -> None:
@@ -221,6 +221,7 @@ def test_bundled_servers_can_be_left_out(helm: Helm) -> None:
         ("ServiceAccount", FULLNAME),
         ("Service", FULLNAME),
         ("Deployment", FULLNAME),
+        ("PodDisruptionBudget", FULLNAME),
         ("Job", migration),
         ("Pod", f"{FULLNAME}-test"),
     }

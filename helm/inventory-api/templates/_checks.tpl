@@ -3,6 +3,13 @@
 {{- include "inventory-api.checkShutdown" . }}
 {{- include "inventory-api.checkConnections" . }}
 {{- include "inventory-api.checkCredentials" . }}
+{{- include "inventory-api.checkReplicas" . }}
+{{- include "inventory-api.checkDisruption" . }}
+{{- include "inventory-api.checkMigrations" . }}
+{{- include "inventory-api.checkNetwork" . }}
+{{- include "inventory-api.checkAccess" . }}
+{{- include "inventory-api.checkMetrics" . }}
+{{- include "inventory-api.checkLabels" . }}
 {{- include "inventory-api.checkExtraEnv" . }}
 {{- end }}
 
@@ -24,7 +31,16 @@ Connections at the worst moment of a rollout: all replicas are new, one surges, 
 full pools. Each server worker has its pool and one connection for readiness; two are for migrations.
 */}}
 {{- define "inventory-api.connectionsNeeded" -}}
-{{- add (mul (add .Values.replicaCount 1 .Values.replicaCount) .Values.serverWorkers (add .Values.database.pool.max 1)) 2 }}
+{{- $replicas := include "inventory-api.maxReplicas" . | int }}
+{{- add (mul (add $replicas 1 $replicas) .Values.serverWorkers (add .Values.database.pool.max 1)) 2 }}
+{{- end }}
+
+{{- define "inventory-api.maxReplicas" -}}
+{{ ternary .Values.autoscaling.maxReplicas .Values.replicaCount .Values.autoscaling.enabled }}
+{{- end }}
+
+{{- define "inventory-api.minReplicas" -}}
+{{ ternary .Values.autoscaling.minReplicas .Values.replicaCount .Values.autoscaling.enabled }}
 {{- end }}
 
 {{- define "inventory-api.connectionsAvailable" -}}
@@ -34,9 +50,9 @@ full pools. Each server worker has its pool and one connection for readiness; tw
 {{- define "inventory-api.connectionArithmetic" -}}
 {{- $needed := include "inventory-api.connectionsNeeded" . | int }}
 {{- $available := include "inventory-api.connectionsAvailable" . | int }}
-{{- $replicas := int .Values.replicaCount }}
-{{- printf "(replicaCount %d + surge 1 + terminating %d) x serverWorkers %d x (database.pool.max %d + readiness 1) + migration 2 = %d %s %d = database.maxConnections %d - database.reservedConnections %d"
-    $replicas $replicas (int .Values.serverWorkers) (int .Values.database.pool.max)
+{{- $replicas := include "inventory-api.maxReplicas" . | int }}
+{{- printf "(%s %d + surge 1 + terminating %d) x serverWorkers %d x (database.pool.max %d + readiness 1) + migration 2 = %d %s %d = database.maxConnections %d - database.reservedConnections %d"
+    (ternary "autoscaling.maxReplicas" "replicaCount" .Values.autoscaling.enabled) $replicas $replicas (int .Values.serverWorkers) (int .Values.database.pool.max)
     $needed (ternary ">" "<=" (gt $needed $available)) $available (int .Values.database.maxConnections) (int .Values.database.reservedConnections) }}
 {{- end }}
 
@@ -64,6 +80,98 @@ full pools. Each server worker has its pool and one connection for readiness; tw
 {{- end }}
 {{- if not (or .Values.apiKeys.existingSecret .Values.credentials.generate) }}
 {{- fail "\napiKeys: credentials.generate is off and there is no Secret with the keys\nfix: apiKeys.existingSecret: the name of a Secret with the key `keys.json`, or credentials.generate: true" }}
+{{- end }}
+{{- end }}
+
+{{- define "inventory-api.checkReplicas" -}}
+{{- with .Values.autoscaling }}
+{{- if .enabled }}
+{{- if gt (int .minReplicas) (int .maxReplicas) }}
+{{- printf "\nautoscaling: minReplicas %d > maxReplicas %d\nfix: autoscaling.maxReplicas: %d or more" (int .minReplicas) (int .maxReplicas) (int .minReplicas) | fail }}
+{{- end }}
+{{- if not (or .targetCPUUtilizationPercentage .requestRate.metricName) }}
+{{- fail "\nautoscaling: neither targetCPUUtilizationPercentage nor requestRate.metricName says by what\nfix: autoscaling.targetCPUUtilizationPercentage: 70, or the name of a metric of pods" }}
+{{- end }}
+{{- if and .targetCPUUtilizationPercentage (not (dig "requests" "cpu" "" $.Values.resources)) }}
+{{- fail "\nautoscaling: targetCPUUtilizationPercentage is a part of what a pod requests, and resources.requests.cpu is not set\nfix: resources.requests.cpu: what a server worker should have, such as 500m" }}
+{{- end }}
+{{- end }}
+{{- end }}
+{{- end }}
+
+{{/* minAvailable is rounded up and maxUnavailable too, as Kubernetes does. */}}
+{{- define "inventory-api.checkDisruption" -}}
+{{- with .Values.podDisruptionBudget }}
+{{- if .enabled }}
+{{- $replicas := include "inventory-api.minReplicas" $ | int }}
+{{- $source := ternary "autoscaling.minReplicas" "replicaCount" $.Values.autoscaling.enabled }}
+{{- $given := toString .minAvailable }}
+{{- if ne $given "" }}
+{{- $least := int (trimSuffix "%" $given) }}
+{{- if hasSuffix "%" $given }}{{ $least = divf (mulf $least $replicas) 100 | ceil | int }}{{ end }}
+{{- if and $replicas (ge $least $replicas) }}
+{{- printf "\npodDisruptionBudget: minAvailable %s = %d of %s %d leaves 0 that may be taken, so that no node with such a pod can be drained\nfix: podDisruptionBudget.maxUnavailable: 1 with minAvailable: \"\"%s" $given $least $source $replicas (ternary "" (printf ", or %s: %d or more" $source (add $least 1)) (hasSuffix "%" $given)) | fail }}
+{{- end }}
+{{- else if has (toString .maxUnavailable) (list "0" "0%" "") }}
+{{- printf "\npodDisruptionBudget: maxUnavailable %s of %s %d leaves 0 that may be taken, so that no node with such a pod can be drained\nfix: podDisruptionBudget.maxUnavailable: 1" (.maxUnavailable | toString | quote) $source $replicas | fail }}
+{{- end }}
+{{- end }}
+{{- end }}
+{{- end }}
+
+{{- define "inventory-api.checkMigrations" -}}
+{{- if and .Values.migrations.existingSecret .Values.database.directUrl }}
+{{- fail "\nmigrations: existingSecret and database.directUrl both say where migrations connect to\nfix: database.directUrl: false" }}
+{{- end }}
+{{- if and (eq .Values.migrations.mode "hook") (not (and .Values.database.existingSecret (not .Values.database.bundled.enabled))) }}
+{{- fail "\nmigrations: with mode hook they run before anything of the chart is there, also its database and the Secret of it\nfix: migrations.mode: job, or database.existingSecret with database.bundled.enabled: false" }}
+{{- end }}
+{{- end }}
+
+{{- define "inventory-api.checkNetwork" -}}
+{{- with .Values.networkPolicy }}
+{{- if .enabled }}
+{{- range $name := list "database" "redis" }}
+{{- if not (or (dig "bundled" "enabled" false (get $.Values $name)) (dig $name "to" list $.Values.networkPolicy)) }}
+{{- printf "\nnetworkPolicy: nothing may be reached that is not named, and the %s of %s.existingSecret is not\nfix: networkPolicy.%s.to: [{ipBlock: {cidr: ...}}], or a namespaceSelector and a podSelector" $name $name $name | fail }}
+{{- end }}
+{{- end }}
+{{- if and $.Values.otlp.endpoint (not .otlp.to) }}
+{{- printf "\nnetworkPolicy: nothing may be reached that is not named, and the collector of otlp.endpoint %s is not\nfix: networkPolicy.otlp.to: [{namespaceSelector: {matchLabels: {kubernetes.io/metadata.name: ...}}}]" $.Values.otlp.endpoint | fail }}
+{{- end }}
+{{- end }}
+{{- end }}
+{{- end }}
+
+{{- define "inventory-api.checkAccess" -}}
+{{- if and .Values.gateway.enabled (not .Values.gateway.parentRefs) }}
+{{- fail "\ngateway: a route attaches to a Gateway, and none is named\nfix: gateway.parentRefs: [{name: ..., namespace: ...}]" }}
+{{- end }}
+{{- if and .Values.service.nodePort (eq .Values.service.type "ClusterIP") }}
+{{- printf "\nservice: nodePort %d is of no use with type ClusterIP\nfix: service.type: NodePort, or service.nodePort: 0" (int .Values.service.nodePort) | fail }}
+{{- end }}
+{{- if not (or .Values.serviceAccount.create .Values.serviceAccount.name) }}
+{{- fail "\nserviceAccount: create is off and no other account is named\nfix: serviceAccount.name: an account of the namespace, or serviceAccount.create: true" }}
+{{- end }}
+{{- end }}
+
+{{- define "inventory-api.checkMetrics" -}}
+{{- $on := list }}
+{{- range $name := list "serviceMonitor" "podMonitor" "annotations" }}
+{{- if dig $name "enabled" false $.Values.metrics }}{{ $on = append $on $name }}{{ end }}
+{{- end }}
+{{- if gt (len $on) 1 }}
+{{- printf "\nmetrics: %s are on, and each would have every pod scraped once more\nfix: keep one of them" (join " and " $on) | fail }}
+{{- end }}
+{{- end }}
+
+{{- define "inventory-api.checkLabels" -}}
+{{- range $value := list "commonLabels" "podLabels" }}
+{{- range $label := keys (get $.Values $value) | sortAlpha }}
+{{- if or (hasPrefix "app.kubernetes.io/" $label) (eq $label "helm.sh/chart") }}
+{{- printf "\n%s: %s is set by the chart\nfix: another label, or nameOverride" $value $label | fail }}
+{{- end }}
+{{- end }}
 {{- end }}
 {{- end }}
 

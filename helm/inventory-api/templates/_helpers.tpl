@@ -27,6 +27,29 @@ app.kubernetes.io/component: {{ .component }}
 app.kubernetes.io/version: {{ .root.Chart.AppVersion | quote }}
 app.kubernetes.io/managed-by: {{ .root.Release.Service }}
 helm.sh/chart: {{ printf "%s-%s" .root.Chart.Name .root.Chart.Version | replace "+" "_" }}
+{{- with .root.Values.commonLabels }}
+{{ toYaml . }}
+{{- end }}
+{{- end }}
+
+{{/* Of (root, component, name) and optionally (annotations, more labels): the metadata of every object. */}}
+{{- define "inventory-api.metadata" -}}
+name: {{ .name | quote }}
+labels: {{- include "inventory-api.labels" . | nindent 2 }}
+{{- with .more }}
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- with merge (dict) (.annotations | default dict) .root.Values.commonAnnotations }}
+annotations: {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- end }}
+
+{{/* Of (root, component): the labels of a pod. */}}
+{{- define "inventory-api.podLabels" -}}
+{{ include "inventory-api.selectorLabels" . }}
+{{- with .root.Values.commonLabels }}
+{{ toYaml . }}
+{{- end }}
 {{- end }}
 
 {{/* Of (image values, default tag). */}}
@@ -43,14 +66,24 @@ image: {{ include "inventory-api.image" (dict "image" .Values.image "tag" .Chart
 imagePullPolicy: {{ .Values.image.pullPolicy }}
 {{- end }}
 
-{{/* Of (root, uid): what every pod has in common. */}}
+{{- define "inventory-api.serviceAccount" -}}
+{{ .Values.serviceAccount.name | default (include "inventory-api.fullname" .) }}
+{{- end }}
+
+{{/* Of (root, uid) and optionally (account): what every pod has in common. */}}
 {{- define "inventory-api.podBasics" -}}
-serviceAccountName: {{ include "inventory-api.fullname" .root | quote }}
+serviceAccountName: {{ .account | default (include "inventory-api.serviceAccount" .root) | quote }}
 automountServiceAccountToken: false
 # A Service that is named inventory-* would inject INVENTORY_* variables.
 enableServiceLinks: false
 {{- with .root.Values.imagePullSecrets }}
 imagePullSecrets: {{ toJson . }}
+{{- end }}
+{{- with .root.Values.nodeSelector }}
+nodeSelector: {{ toJson . }}
+{{- end }}
+{{- with .root.Values.tolerations }}
+tolerations: {{ toJson . }}
 {{- end }}
 securityContext:
   runAsNonRoot: true
@@ -80,17 +113,23 @@ securityContext:
 {{ .Values.apiKeys.existingSecret | default (printf "%s-api-keys" (include "inventory-api.fullname" .)) }}
 {{- end }}
 
-{{/* The database settings of every container that connects to it. */}}
-{{- define "inventory-api.databaseEnv" -}}
+{{/* The settings that every container of the service image has. */}}
+{{- define "inventory-api.commonEnv" -}}
 - name: INVENTORY_DATABASE_URL_FILE
   value: /etc/inventory-api/credentials/database-url
 {{- if .Values.database.directUrl }}
 - name: INVENTORY_DATABASE_DIRECT_URL_FILE
   value: /etc/inventory-api/credentials/database-direct-url
 {{- end }}
+- {name: INVENTORY_LOG_LEVEL, value: {{ .Values.logLevel }}}
+{{- with .Values.extraEnv }}
+{{ toYaml . }}
+{{- end }}
 {{- end }}
 
-{{/* Its share of the projected volume with the credentials; a whole volume and not a subPath, so that rotation arrives. */}}
+{{/*
+Its share of the projected volume with the credentials; a whole volume and not a subPath, so that rotation arrives.
+*/}}
 {{- define "inventory-api.databaseSource" -}}
 - secret:
     name: {{ include "inventory-api.databaseSecret" . | quote }}
@@ -99,6 +138,11 @@ securityContext:
       {{- if .Values.database.directUrl }}
       - {key: direct-url, path: database-direct-url}
       {{- end }}
+{{- with .Values.database.caSecret }}
+- secret:
+    name: {{ . | quote }}
+    items: [{key: ca.crt, path: database-ca.crt}]
+{{- end }}
 {{- end }}
 
 {{- define "inventory-api.resourceAttributes" -}}
