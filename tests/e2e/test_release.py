@@ -14,6 +14,7 @@ from .client import Client, PortForward
 from .cluster import RELEASE, Cluster, Manifest, is_ready, restarts, say
 from .conftest import ITEM, Installation
 from .load import load
+from .stranger import connects, stranger
 
 KEPT = "kept"
 
@@ -181,6 +182,32 @@ def test_an_upgrade_keeps_credentials_and_data(cluster: Cluster, client: Client,
     assert pods < {pod["metadata"]["uid"] for pod in cluster.items("pods")}
     await_claim("both pods are behind the Service", lambda: settled(cluster, 2))
     assert client.request("GET", f"/inventory/{item}").status == 200
+
+
+def test_a_closed_network_lets_through_what_is_needed_and_nothing_else(
+    cluster: Cluster, client: Client, item: str
+) -> None:
+    """With policies on, the service works; a way that it does not need is open before, and a drop after."""
+    pods = cluster.items("pods", "api")
+    image, before = pods[0]["spec"]["containers"][0]["image"], {pod["metadata"]["uid"] for pod in pods}
+    with stranger(cluster, image) as name:
+        assert connects(cluster, name, f"{RELEASE}-postgresql", 5432)
+        assert connects(cluster, pods[0]["metadata"]["name"], "kubernetes.default", 443)
+        cluster.upgrade("replicaCount=2", "networkPolicy.enabled=true")
+        await_claim(
+            "the way out is closed", lambda: not connects(cluster, _any_pod(cluster), "kubernetes.default", 443)
+        )
+        await_claim("the database is closed", lambda: not connects(cluster, name, f"{RELEASE}-postgresql", 5432))
+        assert not connects(cluster, name, f"{RELEASE}-valkey", 6379)
+        assert connects(cluster, name, RELEASE, 80)
+    assert client.request("PATCH", f"/inventory/{item}", {"name": "Behind closed doors"}).status == 200
+    assert cluster.helm_test().count("ok: ") == 3
+    assert before == {pod["metadata"]["uid"] for pod in cluster.items("pods", "api")}, "policies roll no pod"
+    assert restarts(pods) == restarts(cluster.items("pods", "api"))
+
+
+def _any_pod(cluster: Cluster) -> str:
+    return str(cluster.items("pods", "api")[0]["metadata"]["name"])
 
 
 def test_a_rollout_under_load_loses_no_request(cluster: Cluster, item: str) -> None:
