@@ -35,8 +35,8 @@ format: $(VENV)/test ## make the code look as `make lint` wants it
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-chart: $(VENV)/test ## write the chart's schema and its table of values from values.yaml
-	$(BIN)/python helm/generate.py
+chart: $(VENV)/test helm ## write what is made from the chart: schema, table of values, examples, k8s/
+	PATH="$(abspath $(VENV))/tools:$$PATH" $(BIN)/python -m helm.generate
 
 requirements: $(VENV)/test ## pin again what pyproject.toml asks for; UPGRADE=1 takes newer releases
 	$(BIN)/python -m pip install --quiet uv

@@ -1,4 +1,4 @@
-"""`make chart`: writes the chart's values.schema.json and the table in its README from values.yaml.
+"""`make chart`: writes the chart's schema and the table in its README from values.yaml, and then what it renders.
 
 values.yaml is the one source: a value's name, default, description (the comment above it) and, where its default does
 not say enough, its constraints (`# @schema {...}` behind it, JSON Schema; `$ref` names one of definitions.yaml).
@@ -13,6 +13,8 @@ from pathlib import Path
 from typing import Any
 
 import yaml
+
+from . import render
 
 CHART = Path(__file__).parent / "inventory-api"
 DEFINITIONS = Path(__file__).parent / "definitions.yaml"
@@ -71,7 +73,7 @@ def _schema_of(path: tuple[str, ...], default: Any, sources: dict[tuple[str, ...
         shared = {} if path else {"global": {"$ref": "open"}}
         return {"type": "object", "additionalProperties": False, "properties": {**shared, **properties}}
     if isinstance(default, (dict, list)) and not own:
-        raise SourceError(f"{'.'.join(path)}: what may be in it? Say so behind it: # @schema {{...}}")
+        raise SourceError(f"values.yaml: {'.'.join(path)}: what may be in it? Say so behind it: # @schema {{...}}")
     return {"type": TYPES[type(default)], **own}
 
 
@@ -100,8 +102,8 @@ def table(values: Schema, sources: dict[tuple[str, ...], Value]) -> str:
     return "\n".join(rows) + "\n"
 
 
-def generated() -> dict[Path, str]:
-    """What each generated file must hold.
+def described() -> dict[Path, str]:
+    """What the files that describe the values must hold.
 
     Raises:
         SourceError: see there.
@@ -122,18 +124,28 @@ def main() -> int:
     )
     options = parser.parse_args()
     try:
-        files = generated()
-    except SourceError as error:
-        print(f"values.yaml: {error}", file=sys.stderr)
+        # In this order: Helm reads the schema.
+        stale = [*_changes(described(), options.check), *_changes(render.generated(), options.check)]
+    except (SourceError, render.HelmError) as error:
+        print(error, file=sys.stderr)
         return 1
-    stale = [path for path, content in files.items() if path.read_text() != content]
+    for left_over in render.existing() - render.generated().keys():
+        stale.append(left_over)
+        if not options.check:
+            left_over.unlink()
     for path in stale:
-        if options.check:
-            print(f"{path.name} is not what values.yaml says: run `make chart`", file=sys.stderr)
-        else:
-            path.write_text(files[path])
-            print(f"{path.name}: written")
+        name = path.relative_to(CHART.parents[1])
+        print(f"{name}: {'is not what the chart says: run `make chart`' if options.check else 'changed'}")
     return 1 if stale and options.check else 0
+
+
+def _changes(files: dict[Path, str], check: bool) -> list[Path]:
+    """The files that do not hold what they must; written, unless it is only checked."""
+    stale = [path for path, text in files.items() if not path.exists() or path.read_text() != text]
+    for path in () if check else stale:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(files[path])
+    return stale
 
 
 if __name__ == "__main__":

@@ -1,18 +1,12 @@
 """Values: the defaults work, a typo is refused, every template is reached."""
 
 import re
-import shutil
-import subprocess
-import sys
-from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 
 from .rendering import CASES, CHART, FULLNAME, Helm, HelmError, Values
-
-GENERATOR = CHART.parent / "generate.py"
 
 
 def test_the_chart_renders_with_no_values(helm: Helm) -> None:
@@ -98,26 +92,6 @@ def test_a_ratio_may_be_given_on_the_command_line(helm: Helm) -> None:
     """`--set` makes a string of 0.25; it counts like the number."""
     rendering = helm.template({"otlp": {"endpoint": "http://c:4318"}}, "--set", "otlp.samplingRatio=0.25")
     assert {"name": "OTEL_TRACES_SAMPLER_ARG", "value": "0.25"} in rendering.container()["env"]
-
-
-def test_schema_and_table_say_what_the_values_say() -> None:
-    """All three come from values.yaml, and nobody has forgotten `make chart`."""
-    done = subprocess.run([sys.executable, str(GENERATOR), "--check"], capture_output=True, text=True, check=False)
-    assert (done.returncode, done.stderr) == (0, "")
-
-
-def test_a_value_whose_kind_cannot_be_told_stops_the_generator(tmp_path: Path) -> None:
-    """An empty map says nothing of what may be in it: the schema would be open, or refuse everything."""
-    chart = tmp_path / "inventory-api"
-    chart.mkdir()
-    for path in (GENERATOR, GENERATOR.with_name("definitions.yaml")):
-        shutil.copy(path, tmp_path)
-    (chart / "values.yaml").write_text("# More.\nmore: {}\n")
-    (chart / "README.md").write_text("")
-    command = [sys.executable, str(tmp_path / GENERATOR.name)]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert done.returncode == 1
-    assert "more: what may be in it?" in done.stderr
 
 
 def test_every_object_in_the_schema_is_closed() -> None:

@@ -6,6 +6,7 @@ import subprocess
 import time
 import uuid
 from collections.abc import Generator, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import pytest
@@ -56,7 +57,15 @@ def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestR
 
 @pytest.fixture(scope="session")
 def cluster(pytestconfig: pytest.Config) -> Iterator[Cluster]:
-    """A namespace of its own."""
+    """A namespace for the release."""
+    with namespace() as made:
+        pytestconfig.stash[CLUSTER] = made
+        yield made
+
+
+@contextmanager
+def namespace() -> Iterator[Cluster]:
+    """One of its own, under Pod Security `restricted`."""
     missing = [program for program in ("kubectl", HELM) if shutil.which(program) is None]
     if missing or not os.environ.get("KUBECONFIG"):
         pytest.fail(f"these tests need KUBECONFIG, and kubectl and helm on PATH; missing: {missing or 'KUBECONFIG'}")
@@ -65,7 +74,6 @@ def cluster(pytestconfig: pytest.Config) -> Iterator[Cluster]:
     run("kubectl", "create", "namespace", made.namespace)
     try:
         run("kubectl", "label", "namespace", made.namespace, "pod-security.kubernetes.io/enforce=restricted")
-        pytestconfig.stash[CLUSTER] = made
         yield made
     finally:
         _remove(made)

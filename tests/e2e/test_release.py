@@ -7,16 +7,18 @@ import subprocess
 from typing import Any
 
 import pytest
+import yaml
 
 from tests.support.waiting import await_claim
 
 from .client import Client, PortForward
-from .cluster import RELEASE, Cluster, Manifest, is_ready, restarts, say
+from .cluster import CHART, RELEASE, Cluster, Manifest, image_values, is_ready, restarts, say
 from .conftest import ITEM, Installation
 from .load import load
 from .stranger import connects, stranger
 
 KEPT = "kept"
+LIVE_RELOAD = CHART.parent / "examples" / "live-reload" / "values.yaml"
 
 
 @pytest.fixture
@@ -208,6 +210,40 @@ def test_a_closed_network_lets_through_what_is_needed_and_nothing_else(
 
 def _any_pod(cluster: Cluster) -> str:
     return str(cluster.items("pods", "api")[0]["metadata"]["name"])
+
+
+def test_changed_files_take_effect_in_the_running_pod(cluster: Cluster, client: Client, item: str) -> None:
+    """As `skaffold dev` does it, with its own command: the file is copied, and the server workers are replaced."""
+    image = cluster.items("pods", "api")[0]["spec"]["containers"][0]["image"]
+    say("helm upgrade with helm/examples/live-reload")
+    cluster.helm(
+        "upgrade",
+        RELEASE,
+        str(CHART),
+        "--wait",
+        "--timeout",
+        "3m",
+        *image_values(),
+        "--values",
+        str(LIVE_RELOAD),
+        "--set",
+        f"initContainers[0].image={image}",
+    )
+    await_claim("one pod is left", lambda: settled(cluster, 1))
+    name = _any_pod(cluster)
+    write = "import sys; open('/source/inventory_api/__init__.py', 'w').write(sys.argv[1])"
+    cluster.kubectl("exec", name, "--", "python", "-c", write, '__version__ = "changed"')
+    skaffold = yaml.safe_load((CHART.parents[1] / "skaffold.yaml").read_text())
+    (dev,) = [profile for profile in skaffold["profiles"] if profile["name"] == "dev"]
+    (hook,) = dev["build"]["artifacts"][0]["sync"]["hooks"]["after"]
+    cluster.kubectl("exec", name, "--", *hook["container"]["command"])
+    with PortForward(cluster, f"pod/{name}", 9000) as management:
+        await_claim(
+            "the new file is in use",
+            lambda: Client(management).request("GET", "/system/info").json["version"] == "changed",
+        )
+    assert client.request("GET", f"/inventory/{item}").status == 200
+    assert restarts([api_pod(cluster)]) == {name: 0}
 
 
 def test_a_rollout_under_load_loses_no_request(cluster: Cluster, item: str) -> None:

@@ -1,0 +1,103 @@
+"""k8s/ by `kubectl apply -k`: the same as the chart, and it runs."""
+
+import json
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from helm import render
+
+from tests.support.waiting import await_claim
+
+from .client import Client, PortForward
+from .cluster import RELEASE, Cluster, Manifest, is_ready, run, say
+from .conftest import ITEM, namespace
+
+TRIAL, PRODUCTION = render.KUSTOMIZE / "overlays" / "dev", render.KUSTOMIZE / "overlays" / "production"
+
+
+def built(folder: Path) -> dict[tuple[str, str], Manifest]:
+    """The objects of a kustomization by kind and name."""
+    objects = yaml.load_all(run("kubectl", "kustomize", str(folder)), yaml.CSafeLoader)
+    return {(found["kind"], found["metadata"]["name"]): found for found in objects}
+
+
+def specs(objects: dict[tuple[str, str], Manifest]) -> dict[tuple[str, str], Any]:
+    """What makes them work, without what says whose they are."""
+    return {name: found["spec"] for name, found in objects.items() if "spec" in found}
+
+
+@pytest.fixture(scope="session")
+def trial(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Cluster, Path]]:
+    """A namespace, and the overlay `dev` for it with the image under test."""
+    folder = tmp_path_factory.mktemp("overlay")
+    with namespace() as cluster:
+        images = [
+            {"name": "inventory-api", **{key: os.environ[name] for key, name in _IMAGE.items() if os.environ.get(name)}}
+        ]
+        kustomization = {
+            "namespace": cluster.namespace,
+            "resources": [os.path.relpath(TRIAL, folder)],
+            "images": images if len(images[0]) > 1 else [],
+        }
+        (folder / "kustomization.yaml").write_text(yaml.safe_dump(kustomization))
+        yield cluster, folder
+
+
+_IMAGE = {"newName": "E2E_IMAGE_REPOSITORY", "newTag": "E2E_IMAGE_TAG"}
+
+
+def test_the_trial_is_what_the_chart_installs() -> None:
+    """Helm with the same values and `kubectl kustomize` lead to the same workloads, Services and budgets."""
+    values = {
+        **render.EXTERNAL,
+        "database": {"existingSecret": "inventory-api-database"},
+        "redis": {"existingSecret": "inventory-api-redis"},
+    }
+    chart = {(found["kind"], found["metadata"]["name"]): found for found in render.rendered(values)}
+    del chart["Pod", f"{RELEASE}-test"]
+    jobs = [chart.pop(name) for name in list(chart) if name[0] == "Job"]
+    (migration,) = jobs
+    # Under a name that does not change, and so removed when it is done.
+    migration["spec"]["ttlSecondsAfterFinished"] = 60
+    chart["Job", f"{RELEASE}-migration"] = migration
+    kustomized = built(TRIAL)
+    assert specs(kustomized) == specs(chart)
+    assert kustomized.keys() - chart.keys() == {
+        ("Secret", f"{RELEASE}-{part}") for part in ("database", "redis", "keys")
+    }
+
+
+def test_production_has_one_who_counts_replicas() -> None:
+    """And everything that its components add."""
+    objects = built(PRODUCTION)
+    assert "replicas" not in objects["Deployment", RELEASE]["spec"]
+    kinds = {kind for kind, _ in objects}
+    assert {"HorizontalPodAutoscaler", "PodDisruptionBudget", "NetworkPolicy", "ServiceMonitor"} <= kinds
+    assert objects["Deployment", RELEASE]["spec"]["template"]["spec"]["containers"][0]["image"] == (
+        "registry.example/inventory-api:0.1.0"
+    )
+
+
+def test_the_trial_runs_and_may_be_applied_again(trial: tuple[Cluster, Path]) -> None:
+    """From nothing to a PATCH; a second time while the migration's Job is there, and once it is gone."""
+    cluster, folder = trial
+    say("kubectl apply -k")
+    cluster.kubectl("apply", "--kustomize", str(folder))
+    cluster.kubectl("rollout", "status", f"deployment/{RELEASE}", "--timeout=180s")
+    await_claim("the API is behind its Service", cluster.serving)
+    pods = cluster.items("pods", "api")
+    assert all(map(is_ready, pods))
+    with PortForward(cluster, f"service/{RELEASE}", 80) as forward:
+        client = Client(forward, "only-for-trials")
+        assert client.request("PUT", "/inventory/first", ITEM).status == 201
+        assert client.request("PATCH", "/inventory/first", {"name": "Renamed"}).status == 200
+    cluster.kubectl("apply", "--kustomize", str(folder))
+    cluster.kubectl("delete", "job", f"{RELEASE}-migration")
+    cluster.kubectl("apply", "--kustomize", str(folder))
+    cluster.kubectl("wait", "--for=condition=Complete", f"job/{RELEASE}-migration", "--timeout=120s")
+    same = json.loads(cluster.kubectl("get", "pods", "--output", "json"))["items"]
+    assert {pod["metadata"]["uid"] for pod in pods} <= {pod["metadata"]["uid"] for pod in same}
