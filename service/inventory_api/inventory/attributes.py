@@ -11,10 +11,10 @@ MAX_DEPTH = 8
 
 
 def problem(attributes: Mapping[str, Any]) -> str | None:
-    """What is wrong with the attributes, or None."""
+    """What is wrong with the attributes, or None. Their size is that of what is kept, where 1e300 has 301 digits."""
     if _deeper_than(MAX_DEPTH, attributes):
         return f"Attributes may be nested at most {MAX_DEPTH} deep."
-    if len(codec.encode(attributes).encode()) > MAX_BYTES:
+    if len(codec.encode(normalised(attributes)).encode()) > MAX_BYTES:
         return f"Attributes may be at most {MAX_BYTES} bytes as JSON."
     return None
 
@@ -24,7 +24,7 @@ def normalised(value: Any) -> Any:
 
     Without this, 1e16 would be a change of 10000000000000000, each time it is sent.
     """
-    if isinstance(value, dict):
+    if isinstance(value, Mapping):
         return {name: normalised(member) for name, member in value.items()}
     if isinstance(value, list):
         return [normalised(member) for member in value]

@@ -28,6 +28,11 @@ def test_merge_patch_is_that_of_the_rfc(target: Any, patch: Any, result: Any) ->
     assert merge_patch(target, patch) == result
 
 
+def test_a_number_is_as_long_as_it_will_be_kept() -> None:
+    assert problem({"a": [1e300] * 53}) is None
+    assert problem({"a": [1e300] * 55}) is not None
+
+
 def test_attributes_are_bounded_in_depth_and_bytes() -> None:
     nested: Any = 1
     for _ in range(MAX_DEPTH):
