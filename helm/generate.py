@@ -15,8 +15,8 @@ from typing import Any
 import yaml
 
 from . import render
+from .command import CHART, HelmError
 
-CHART = Path(__file__).parent / "inventory-api"
 DEFINITIONS = Path(__file__).parent / "definitions.yaml"
 VALUE = re.compile(r"(?P<indent> *)(?P<name>\w+):(?P<default>.*?)(?:# @schema (?P<schema>.*))?")
 TABLE = re.compile(r"(?<=<!-- values -->\n).*?(?=<!-- end of values -->)", re.DOTALL)
@@ -125,11 +125,13 @@ def main() -> int:
     options = parser.parse_args()
     try:
         # In this order: Helm reads the schema.
-        stale = [*_changes(described(), options.check), *_changes(render.generated(), options.check)]
-    except (SourceError, render.HelmError) as error:
+        stale = _changes(described(), options.check)
+        renderings = render.generated()
+    except (SourceError, HelmError) as error:
         print(error, file=sys.stderr)
         return 1
-    for left_over in render.existing() - render.generated().keys():
+    stale += _changes(renderings, options.check)
+    for left_over in render.existing() - renderings.keys():
         stale.append(left_over)
         if not options.check:
             left_over.unlink()

@@ -4,15 +4,16 @@ Objects are sorted and dumped here, so that every Helm leads to the same text. W
 """
 
 import os
-import subprocess
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import yaml
 
+from . import command
+
 HERE = Path(__file__).parent
-CHART, EXAMPLES, KUSTOMIZE = HERE / "inventory-api", HERE / "examples", HERE.parent / "k8s"
+EXAMPLES, KUSTOMIZE = HERE / "examples", HERE.parent / "k8s"
 HEADER = "# Made by `make chart` from the chart; do not edit.\n"
 MASK = "<generated>"
 Manifest = dict[str, Any]
@@ -42,40 +43,26 @@ NO_REPLICAS = {
 }
 
 
-class HelmError(Exception):
-    """Helm refused; the message is what it said."""
-
-
 def rendered(values: Manifest, release: str = "inventory-api") -> list[Manifest]:
     """The objects, by kind and name.
 
     Raises:
-        HelmError: as it says.
+        HelmError: Helm refused.
     """
-    command = [
-        os.environ.get("HELM", "helm"),
-        "template",
-        release,
-        str(CHART),
-        "--kube-version",
-        "1.30.0",
-        "--values",
-        "-",
-    ]
-    done = subprocess.run(command, input=yaml.safe_dump(values), capture_output=True, text=True, check=False)
-    if done.returncode:
-        raise HelmError(done.stderr)
-    objects = [manifest for manifest in yaml.safe_load_all(done.stdout) if manifest]
-    return sorted(objects, key=lambda manifest: (manifest["kind"], manifest["metadata"]["name"]))
+    binary = os.environ.get("HELM", "helm")
+    text = command.run(binary, "template", release, str(command.CHART), values=yaml.safe_dump(values))
+    objects = [manifest for manifest in yaml.safe_load_all(text) if manifest]
+    return sorted(objects, key=identity)
 
 
 def masked(objects: list[Manifest]) -> list[Manifest]:
     """Without what the chart makes at random."""
+    has_random = any(manifest["kind"] == "Secret" for manifest in objects)
     for manifest in objects:
         if manifest["kind"] == "Secret":
             manifest["stringData"] = dict.fromkeys(manifest["stringData"], MASK)
         annotations = manifest.get("spec", {}).get("template", {}).get("metadata", {}).get("annotations", {})
-        if any(found["kind"] == "Secret" for found in objects) and "checksum/credentials" in annotations:
+        if has_random and "checksum/credentials" in annotations:
             annotations["checksum/credentials"] = MASK
     return objects
 
@@ -91,12 +78,10 @@ def kustomize() -> Iterator[tuple[Path, str]]:
     """Every generated file of k8s/, with its text."""
     base = _adopted(rendered(EXTERNAL))
     yield from _folder(KUSTOMIZE / "base", "Kustomization", base)
+    in_base = {identity(manifest) for manifest in base}
     for name, values in COMPONENTS.items():
-        more = [
-            manifest
-            for manifest in _adopted(rendered(_merged(EXTERNAL, values)))
-            if _id(manifest) not in map(_id, base)
-        ]
+        objects = _adopted(rendered(merged(EXTERNAL, values)))
+        more = [manifest for manifest in objects if identity(manifest) not in in_base]
         patches = [NO_REPLICAS] if name == "autoscaling" else []
         yield from _folder(KUSTOMIZE / "components" / name, "Component", more, patches)
 
@@ -130,12 +115,14 @@ def _adopted(objects: list[Manifest]) -> list[Manifest]:
     return kept
 
 
-def _id(manifest: Manifest) -> tuple[str, str]:
+def identity(manifest: Manifest) -> tuple[str, str]:
+    """Kind and name."""
     return manifest["kind"], manifest["metadata"]["name"]
 
 
-def _merged(one: Mapping[str, Any], other: Mapping[str, Any]) -> Manifest:
-    both = {name: _merged(one[name], other[name]) for name in one.keys() & other.keys() if isinstance(one[name], dict)}
+def merged(one: Mapping[str, Any], other: Mapping[str, Any]) -> Manifest:
+    """Values of both, at every depth; those of `other` win."""
+    both = {name: merged(one[name], other[name]) for name in one.keys() & other.keys() if isinstance(one[name], dict)}
     return {**one, **other, **both}
 
 
@@ -145,8 +132,7 @@ def _dump(objects: list[Manifest]) -> str:
 
 def generated() -> dict[Path, str]:
     """What each generated file must hold."""
-    makers: tuple[Callable[[], Iterator[tuple[Path, str]]], ...] = (examples, kustomize)
-    return {path: text for make in makers for path, text in make()}
+    return dict([*examples(), *kustomize()])
 
 
 def existing() -> set[Path]:

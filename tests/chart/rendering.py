@@ -1,19 +1,15 @@
 """Renders the chart to objects."""
 
-import subprocess
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache, cached_property
-from pathlib import Path
 from typing import Any
 
 import yaml
+from helm.command import CHART, run
 
-CHART = Path(__file__).parents[2] / "helm" / "inventory-api"
 RELEASE = "shop"
 FULLNAME = "shop-inventory-api"
-OLDEST_KUBERNETES = "1.30.0"
-COMMON = ("--kube-version", OLDEST_KUBERNETES, "--values", "-")
 
 Manifest = dict[str, Any]
 Values = dict[str, Any]
@@ -136,10 +132,6 @@ CASES: dict[str, Values] = {
 }
 
 
-class HelmError(Exception):
-    """Helm refused; the message is what it said."""
-
-
 @dataclass(frozen=True)
 class Rendering:
     """The objects of one rendering."""
@@ -198,20 +190,29 @@ class Helm:
         Raises:
             HelmError: Helm refused.
         """
-        return _rendered(self, yaml.safe_dump(values or {}), "template", release, str(CHART), *arguments)
+        return _rendered(self.binary, yaml.safe_dump(values or {}), release, arguments)
 
     def lint(self, values: Values | None = None) -> str:
         """Lint the chart, warnings being errors."""
-        return self.run("lint", str(CHART), "--strict", *COMMON, stdin=yaml.safe_dump(values or {}))
-
-    def run(self, *arguments: str, stdin: str = "") -> str:
-        """Run Helm and answer what it printed."""
-        done = subprocess.run([self.binary, *arguments], input=stdin, capture_output=True, text=True, check=False)
-        if done.returncode:
-            raise HelmError(done.stderr)
-        return done.stdout
+        return run(self.binary, "lint", str(CHART), "--strict", values=yaml.safe_dump(values or {}))
 
 
 @cache
-def _rendered(helm: Helm, values: str, *arguments: str) -> Rendering:
-    return Rendering(helm.run(*arguments, *COMMON, stdin=values))
+def _rendered(binary: str, values: str, release: str, arguments: tuple[str, ...]) -> Rendering:
+    return Rendering(run(binary, "template", release, str(CHART), *arguments, values=values))
+
+
+def credentials(pod: Manifest) -> list[Manifest]:
+    """The sources of a pod's volume with the credentials."""
+    (volume,) = [volume for volume in pod["volumes"] if volume["name"] == "credentials"]
+    sources = volume["projected"]["sources"]
+    assert isinstance(sources, list)
+    return sources
+
+
+def values_of(key: str, node: Any) -> Iterator[Any]:
+    """Every value under that key, at any depth."""
+    if isinstance(node, dict):
+        yield from ([node[key]] if key in node else [])
+    for child in node.values() if isinstance(node, dict) else node if isinstance(node, list) else []:
+        yield from values_of(key, child)

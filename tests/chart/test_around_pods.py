@@ -1,8 +1,6 @@
 """What people add around the pods: labels, placement, containers, volumes, certificates, accounts, objects."""
 
-from typing import Any
-
-from .rendering import CASES, EXTERNAL, FULLNAME, HARDENED_CONTAINER, Helm, Manifest, Rendering
+from .rendering import CASES, EXTERNAL, FULLNAME, HARDENED_CONTAINER, Helm, Manifest, Rendering, credentials
 
 AROUND = CASES["everything around the pods"]
 OWN = ("Deployment", "StatefulSet", "Job")
@@ -17,14 +15,6 @@ def templates(rendering: Rendering) -> dict[str, Manifest]:
         for manifest in rendering.objects
         if manifest["kind"] in OWN
     }
-
-
-def credentials(pod: Manifest) -> list[Any]:
-    """The sources of the volume with the credentials."""
-    (volume,) = [volume for volume in pod["volumes"] if volume["name"] == "credentials"]
-    sources = volume["projected"]["sources"]
-    assert isinstance(sources, list)
-    return sources
 
 
 def test_labels_and_annotations_reach_every_object_and_every_pod(helm: Helm) -> None:

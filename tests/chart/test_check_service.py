@@ -11,8 +11,7 @@ from pathlib import Path
 from typing import ClassVar
 
 import pytest
-
-from .rendering import CHART
+from helm.command import CHART
 
 KEY = "a-key"
 

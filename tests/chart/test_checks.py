@@ -1,8 +1,9 @@
 """What must hold between values is checked at render, and the failure says the arithmetic and the fix."""
 
 import pytest
+from helm.command import HelmError
 
-from .rendering import EXTERNAL, FULLNAME, Helm, HelmError, Values
+from .rendering import EXTERNAL, FULLNAME, Helm, Values
 
 
 def refusal(helm: Helm, values: Values) -> str:

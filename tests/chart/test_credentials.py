@@ -5,7 +5,7 @@ import json
 import re
 from typing import Any
 
-from .rendering import EXTERNAL, FULLNAME, Helm, Manifest, Rendering
+from .rendering import EXTERNAL, FULLNAME, Helm, Manifest, Rendering, credentials
 
 SCOPES = {
     *("inventory:read", "inventory:write", "orders:read", "orders:write", "attachments:read", "attachments:write"),
@@ -21,8 +21,7 @@ def secret(rendering: Rendering, part: str) -> dict[str, str]:
 
 def projected(pod: Manifest) -> dict[str, tuple[str, str]]:
     """Path to (Secret, key) of each file in the volume `credentials`."""
-    (volume,) = [volume for volume in pod["volumes"] if volume["name"] == "credentials"]
-    sources = [source["secret"] for source in volume["projected"]["sources"]]
+    sources = [source["secret"] for source in credentials(pod)]
     return {item["path"]: (source["name"], item["key"]) for source in sources for item in source["items"]}
 
 

@@ -13,9 +13,10 @@ import jsonschema_rs
 import pytest
 import yaml
 from helm import render
+from helm.command import CHART
 
 from .pod_security import hardened, restricted
-from .rendering import CHART, Helm, Rendering
+from .rendering import Helm, Rendering, values_of
 
 REPOSITORY = CHART.parents[1]
 SKAFFOLD: dict[str, Any] = yaml.safe_load((REPOSITORY / "skaffold.yaml").read_text())
@@ -53,16 +54,16 @@ def test_every_pod_of_an_example_is_restricted_and_hardened(example: str) -> Non
     assert {name: restricted(pod) + hardened(pod) for name, pod in pods.items()} == {name: [] for name in pods}
 
 
-def test_the_name_of_the_generated_key_is_its_digest() -> None:
-    """The trial's key opens the trial."""
+def test_the_key_of_the_trial_is_the_one_that_its_keys_file_admits() -> None:
+    """`only-for-trials`, as docs/install.md says."""
     (key,) = json.loads((render.KUSTOMIZE / "overlays" / "dev" / "keys.json").read_text())["keys"]
     assert key["sha256"] == hashlib.sha256(b"only-for-trials").hexdigest()
 
 
 def test_skaffold_names_files_that_are_there() -> None:
     """A path that has moved is found here, and not by whoever tries it."""
-    paths = [path for found in _values_of(SKAFFOLD, {"chartPath", "dockerfile"}) for path in [found]]
-    paths += [path for found in _values_of(SKAFFOLD, {"valuesFiles", "paths"}) for path in found]
+    paths = [path for key in ("chartPath", "dockerfile") for path in values_of(key, SKAFFOLD)]
+    paths += [path for key in ("valuesFiles", "paths") for found in values_of(key, SKAFFOLD) for path in found]
     assert paths
     assert [path for path in paths if not (REPOSITORY / path).exists()] == []
 
@@ -74,13 +75,3 @@ def test_skaffold_is_what_its_schema_says() -> None:
         pytest.skip("SKAFFOLD_SCHEMA does not name skaffold's JSON Schema")
     validator = jsonschema_rs.validator_for(json.loads(Path(schema).read_text()))
     assert [error.message for error in validator.iter_errors(SKAFFOLD)] == []
-
-
-def _values_of(node: Any, names: set[str]) -> list[Any]:
-    """Every value under one of the names, at any depth."""
-    if isinstance(node, list):
-        return [found for item in node for found in _values_of(item, names)]
-    if not isinstance(node, dict):
-        return []
-    found = [value for name, value in node.items() if name in names]
-    return found + [found for value in node.values() for found in _values_of(value, names)]

@@ -5,8 +5,9 @@ from typing import Any
 
 import pytest
 import yaml
+from helm.command import CHART, HelmError
 
-from .rendering import CASES, CHART, FULLNAME, Helm, HelmError, Values
+from .rendering import CASES, FULLNAME, Helm, Values
 
 
 def test_the_chart_renders_with_no_values(helm: Helm) -> None:

@@ -1,12 +1,9 @@
 """Workloads: secure, probed on the management port, rolled without a gap, upgradable."""
 
-from collections.abc import Iterator
-from typing import Any
-
 import pytest
 
 from .pod_security import hardened, restricted
-from .rendering import CASES, EXTERNAL, FULLNAME, Helm, Manifest, Values
+from .rendering import CASES, EXTERNAL, FULLNAME, Helm, Manifest, Values, values_of
 
 COMPONENTS = {"api", "migration", "postgresql", "valkey"}
 STABLE_LABELS = {"app.kubernetes.io/name", "app.kubernetes.io/instance", "app.kubernetes.io/component"}
@@ -164,18 +161,10 @@ def test_names_that_yaml_takes_for_something_else_stay_names(helm: Helm) -> None
         "apiKeys": {"existingSecret": "off"},
     }
     for manifest in helm.template(values, release="y").objects:
-        assert {type(name) for name in _values_of("name", manifest)} <= {str}
-        assert {type(name) for name in _values_of("secretName", manifest)} <= {str}
-        assert {type(item) for arguments in _values_of("args", manifest) for item in arguments} <= {str}
+        assert {type(name) for name in values_of("name", manifest)} <= {str}
+        assert {type(name) for name in values_of("secretName", manifest)} <= {str}
+        assert {type(item) for arguments in values_of("args", manifest) for item in arguments} <= {str}
         assert manifest["metadata"]["labels"]["app.kubernetes.io/instance"] == "y"
-
-
-def _values_of(key: str, node: Any) -> Iterator[Any]:
-    """Every value under that key, at any depth."""
-    if isinstance(node, dict):
-        yield from ([node[key]] if key in node else [])
-    for child in node.values() if isinstance(node, dict) else node if isinstance(node, list) else []:
-        yield from _values_of(key, child)
 
 
 def job_name(helm: Helm, values: Values) -> str:

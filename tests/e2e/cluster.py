@@ -5,13 +5,15 @@ import os
 import subprocess
 import time
 from base64 import b64decode
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from helm.command import CHART
+
 from tests.support.waiting import await_claim
 
-CHART = Path(__file__).parents[2] / "helm" / "inventory-api"
 RELEASE = "inventory-api"
 HELM = os.environ.get("HELM", "helm")
 LABELS = f"app.kubernetes.io/instance={RELEASE},app.kubernetes.io/component="
@@ -89,10 +91,11 @@ class Cluster:
         say("helm install --wait")
         self.helm("install", RELEASE, str(CHART), "--wait", "--timeout", "3m", *image_values())
 
-    def upgrade(self, *values: str, wait: bool = True) -> None:
-        """Upgrade to those values (`name=value`), and wait."""
-        say(f"helm upgrade {' '.join(values)}")
-        settings = [argument for value in values for argument in ("--set", value)]
+    def upgrade(self, *values: str, files: Sequence[Path] = (), wait: bool = True) -> None:
+        """Upgrade to those values (`name=value`), over those of the files, and wait."""
+        say(f"helm upgrade {' '.join([*(file.parent.name for file in files), *values])}")
+        settings = [argument for file in files for argument in ("--values", str(file))]
+        settings += [argument for value in values for argument in ("--set", value)]
         waiting = ["--wait", "--timeout", "3m"] if wait else []
         self.helm("upgrade", RELEASE, str(CHART), *waiting, *image_values(), *settings)
 

@@ -22,7 +22,7 @@ TRIAL, PRODUCTION = render.KUSTOMIZE / "overlays" / "dev", render.KUSTOMIZE / "o
 def built(folder: Path) -> dict[tuple[str, str], Manifest]:
     """The objects of a kustomization by kind and name."""
     objects = yaml.load_all(run("kubectl", "kustomize", str(folder)), yaml.CSafeLoader)
-    return {(found["kind"], found["metadata"]["name"]): found for found in objects}
+    return {render.identity(found): found for found in objects}
 
 
 def specs(objects: dict[tuple[str, str], Manifest]) -> dict[tuple[str, str], Any]:
@@ -52,15 +52,10 @@ _IMAGE = {"newName": "E2E_IMAGE_REPOSITORY", "newTag": "E2E_IMAGE_TAG"}
 
 def test_the_trial_is_what_the_chart_installs() -> None:
     """Helm with the same values and `kubectl kustomize` lead to the same workloads, Services and budgets."""
-    values = {
-        **render.EXTERNAL,
-        "database": {"existingSecret": "inventory-api-database"},
-        "redis": {"existingSecret": "inventory-api-redis"},
-    }
-    chart = {(found["kind"], found["metadata"]["name"]): found for found in render.rendered(values)}
+    values = render.merged(render.EXTERNAL, render.COMPONENTS["bundled-servers"])
+    chart = {render.identity(found): found for found in render.rendered(values)}
     del chart["Pod", f"{RELEASE}-test"]
-    jobs = [chart.pop(name) for name in list(chart) if name[0] == "Job"]
-    (migration,) = jobs
+    (migration,) = [chart.pop(name) for name in list(chart) if name[0] == "Job"]
     # Under a name that does not change, and so removed when it is done.
     migration["spec"]["ttlSecondsAfterFinished"] = 60
     chart["Job", f"{RELEASE}-migration"] = migration

@@ -8,11 +8,12 @@ from typing import Any
 
 import pytest
 import yaml
+from helm.command import CHART
 
 from tests.support.waiting import await_claim
 
 from .client import Client, PortForward
-from .cluster import CHART, RELEASE, Cluster, Manifest, image_values, is_ready, restarts, say
+from .cluster import RELEASE, Cluster, Manifest, is_ready, restarts, say
 from .conftest import ITEM, Installation
 from .load import load
 from .stranger import connects, stranger
@@ -220,20 +221,7 @@ def _any_pod(cluster: Cluster) -> str:
 def test_changed_files_take_effect_in_the_running_pod(cluster: Cluster, client: Client, item: str) -> None:
     """As `skaffold dev` does it, with its own command: the file is copied, and the server workers are replaced."""
     image = cluster.items("pods", "api")[0]["spec"]["containers"][0]["image"]
-    say("helm upgrade with helm/examples/live-reload")
-    cluster.helm(
-        "upgrade",
-        RELEASE,
-        str(CHART),
-        "--wait",
-        "--timeout",
-        "3m",
-        *image_values(),
-        "--values",
-        str(LIVE_RELOAD),
-        "--set",
-        f"initContainers[0].image={image}",
-    )
+    cluster.upgrade(f"initContainers[0].image={image}", files=[LIVE_RELOAD])
     await_claim("one pod is left", lambda: settled(cluster, 1))
     name = _any_pod(cluster)
     cluster.kubectl("exec", name, "--", "python", "-c", CHANGE)
