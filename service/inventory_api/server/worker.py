@@ -40,7 +40,7 @@ CANCELLED_SECONDS = 0.5
 # garbage; with a first one of 20,000 it stopped everything for 70 ms at a time.
 GARBAGE_COLLECTION_THRESHOLDS = (5_000, 5, 10)
 # For how long another thread, such as the one that sends spans, may keep the event loop from going on. With Python's
-# 5 ms, one request in a hundred of 1,200 a second waited for 4 ms and more.
+# 5 ms, one request in a hundred of 1,200 a second took about 4 ms and more; docs/performance.md has the figures.
 SWITCH_SECONDS = 0.0005
 
 
