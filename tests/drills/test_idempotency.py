@@ -114,7 +114,7 @@ def _commit_unheard(drill: Drill, worker: psutil.Process, held: Gate) -> None:
 
 def _end_process(process: psutil.Process) -> None:
     process.kill()
-    wait_until(lambda: not process.is_running() or process.status() == psutil.STATUS_ZOMBIE)
+    wait_until(lambda: not process.is_running())
 
 
 def _worker_with_a_client(server: Server) -> psutil.Process:

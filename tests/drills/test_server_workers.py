@@ -9,7 +9,7 @@ would take every gap for a reset.
 import threading
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from signal import SIGKILL, SIGSTOP, Signals
 
 import httpx
@@ -161,7 +161,13 @@ def _is_retryable(outcome: Outcome) -> bool:
 
 def _serving(server: Server) -> list[psutil.Process]:
     """Oldest first; those that have ended and are not yet reaped are none."""
-    return [process for process in server.server_workers() if process.status() != psutil.STATUS_ZOMBIE]
+    return [process for process in server.server_workers() if _runs(process)]
+
+
+def _runs(process: psutil.Process) -> bool:
+    with suppress(psutil.NoSuchProcess):
+        return bool(process.status() != psutil.STATUS_ZOMBIE)
+    return False
 
 
 def _worker(labels: tuple[tuple[str, str], ...]) -> str:

@@ -11,7 +11,7 @@ import asyncpg
 from inventory_api import audit
 from inventory_api.database.listing import Given, Listing, given
 from inventory_api.inventory.listing import PAGE, Filters
-from inventory_api.stock.queries import MOVEMENTS_OF_ITEM
+from inventory_api.stock.queries import MOVEMENTS
 from tests.support.filling import BUSY_SKU, sku
 
 SIZE = 51
@@ -47,8 +47,9 @@ def lists(count: int) -> dict[str, tuple[Listing, Given]]:
         found[f"{name}, middle"] = (PAGE, Filters(**values).conditions(middle))
     then = (now - timedelta(seconds=count // 2), MIDDLE)
     newest: dict[str, tuple[Listing, dict[str, str]]] = {
-        "movements": (MOVEMENTS_OF_ITEM, {"sku": sku(count // 2)}),
-        "movements of a busy item": (MOVEMENTS_OF_ITEM, {"sku": BUSY_SKU}),
+        "movements": (MOVEMENTS, {"sku": sku(count // 2)}),
+        "movements of a busy item": (MOVEMENTS, {"sku": BUSY_SKU}),
+        "movements of a request": (MOVEMENTS, {"request_id": f"r-{count // 2}"}),
         "audit": (audit.PAGE, {}),
         "audit of a resource": (audit.PAGE, {"resource": f"item:{sku(count // 2)}"}),
         "audit of an actor": (audit.PAGE, {"actor": "key:7"}),

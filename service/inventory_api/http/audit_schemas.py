@@ -6,10 +6,8 @@ from uuid import UUID
 from pydantic import BaseModel, Field
 
 from inventory_api.audit import Entry, Filters
-from inventory_api.http.pages import PageQuery
+from inventory_api.http.pages import FilterText, PageQuery
 from inventory_api.http.schemas import UtcDatetime, example
-
-Text = Annotated[str, Field(min_length=1, max_length=200, pattern=r"^[^\x00]*$")]
 
 
 class AuditEntryView(BaseModel):
@@ -39,9 +37,9 @@ class AuditEntryView(BaseModel):
 class AuditQuery(PageQuery):
     """The filters of the audit; all that are given narrow the list."""
 
-    resource: Annotated[Text | None, Field(examples=["item:BOLT-M8"])] = None
-    actor: Annotated[Text | None, Field(examples=["key:shop"])] = None
-    request_id: Text | None = None
+    resource: Annotated[FilterText | None, Field(examples=["item:BOLT-M8"])] = None
+    actor: Annotated[FilterText | None, Field(examples=["key:shop"])] = None
+    request_id: FilterText | None = None
 
     def filters(self) -> Filters:
         return Filters(self.resource, self.actor, self.request_id)

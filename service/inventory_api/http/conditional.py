@@ -28,10 +28,18 @@ class Conditions:
         Raises:
             PreconditionFailed: If-Match does not name this state (strong comparison), or If-None-Match does.
         """
-        if self.if_match is not None and ANY not in self.if_match and etag not in self.if_match:
-            raise PreconditionFailed("The resource has changed: If-Match does not name its current ETag.")
+        self.check_match(etag)
         if self.matches_none(etag):
             raise PreconditionFailed("The resource exists, and If-None-Match asks that it does not.")
+
+    def check_match(self, etag: str) -> None:
+        """For a read, and a part of `check` for a write.
+
+        Raises:
+            PreconditionFailed: If-Match does not name this state (strong comparison).
+        """
+        if self.if_match is not None and ANY not in self.if_match and etag not in self.if_match:
+            raise PreconditionFailed("The resource has changed: If-Match does not name its current ETag.")
 
     def check_absent(self) -> None:
         """For a write that creates.

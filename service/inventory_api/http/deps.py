@@ -13,7 +13,7 @@ from inventory_api.http.conditional import Conditions, parse_tags
 from inventory_api.http.headers import RequestHeader, reads
 from inventory_api.http.idempotency import key as keys
 from inventory_api.http.idempotency.execution import Idempotency
-from inventory_api.http.idempotency.key import HEADER, KEY_PATTERN
+from inventory_api.http.idempotency.key import HEADER, KEY_FORM
 from inventory_api.resources import Resources
 from inventory_api.telemetry import request_context
 from inventory_api.telemetry.request_context import RequestContext
@@ -23,9 +23,9 @@ IF_NONE_MATCH = RequestHeader("If-None-Match", "ETags that the resource must not
 CACHE_CONTROL = RequestHeader("Cache-Control", "`no-cache`: what is answered was not read before the request came.")
 IDEMPOTENCY_KEY = RequestHeader(
     HEADER,
-    "1 to 255 visible ASCII characters. The same request sent again with it, within 24 hours, has no other effect, and "
-    "is answered as it was.",
-    KEY_PATTERN,
+    "1 to 255 visible ASCII characters, in quotes or without. The same request sent again with it, within 24 hours, "
+    "has no other effect, and is answered as it was.",
+    KEY_FORM,
 )
 
 

@@ -65,11 +65,15 @@ def render(error: ServiceError, request_headers: Headers, *, extra: Mapping[str,
     """The response. As `application/problem+json` where the request asks for it; `extra` stands beside the error."""
     context = request_context.current()
     request_id, trace_id = (context.request_id, context.trace_id) if context else (None, None)
-    headers = dict(error.headers)
-    if error.retry_after_seconds is not None:
-        headers.setdefault("Retry-After", str(error.retry_after_seconds))
     content, media_type = error_content(error, request_id, trace_id, request_headers.getlist("accept"), extra)
-    return Response(content, error.status, headers, media_type)
+    return Response(content, error.status, error_headers(error), media_type)
+
+
+def error_headers(error: ServiceError) -> dict[str, str]:
+    """Those that the response has for the error's sake."""
+    if error.retry_after_seconds is None:
+        return dict(error.headers)
+    return {"Retry-After": str(error.retry_after_seconds), **error.headers}
 
 
 def error_content(

@@ -8,10 +8,12 @@ from typing import Any
 from fastapi import FastAPI
 
 from inventory_api.errors import (
+    BadRequest,
     DeadlineExceeded,
     DependencyUnavailable,
     Detail,
     Forbidden,
+    HeadersTooLarge,
     IdempotencyInProgress,
     IdempotencyKeyRequired,
     IdempotencyKeyReused,
@@ -27,14 +29,14 @@ from inventory_api.errors import (
     UnsupportedMediaType,
     ValidationFailure,
 )
-from inventory_api.http.errors import error_content
+from inventory_api.http.errors import error_content, error_headers
 from inventory_api.http.negotiation import JSON, PROBLEM_JSON
 from inventory_api.http.routing import Route, RouteTable
 from inventory_api.http.schemas import ErrorBody, ProblemBody
 
 COMMON: tuple[type[ServiceError], ...] = (
-    Unauthenticated, Forbidden, ValidationFailure, RateLimited, InternalFailure, DependencyUnavailable, Overloaded,
-    DeadlineExceeded,
+    BadRequest, Unauthenticated, Forbidden, ValidationFailure, RateLimited, HeadersTooLarge, InternalFailure,
+    DependencyUnavailable, Overloaded, DeadlineExceeded,
 )  # fmt: skip
 # Of routes with a JSON body.
 BODY: tuple[type[ServiceError], ...] = (MalformedJson, RequestTimeout, PayloadTooLarge, UnsupportedMediaType)
@@ -47,16 +49,13 @@ TEXT: dict[str, Any] = {"schema": {"type": "string"}}
 # Of what was counted, where a limit is set.
 RATE_LIMIT = ("RateLimit", "RateLimit-Policy")
 EVERY_RESPONSE = {"X-Request-ID": TEXT, "X-Response-Time": TEXT, "Server-Timing": TEXT}
-OF_STATUS = {
-    "201": ("Location",),
-    "401": ("WWW-Authenticate",),
-    "429": ("Retry-After", *RATE_LIMIT),
-    "503": ("Retry-After",),
-}
+OF_STATUS = {"201": ("Location",)}
+# Refused before they are counted.
+NOT_COUNTED = {"401", "403"}
 ETAG = {"ETag": TEXT}
 # Of examples.
 REQUEST_ID, TRACE_ID = "01a20a1b-7d82-73dc-b78a-69813c3423f9", "d4eb709b751e68b6d33b18db4c0c656d"
-LEVEL = {"location": "MAIN", "on_hand": 3, "reserved": 1, "available": 2}
+LEVEL = {"sku": "BOLT-M8", "location": "MAIN", "on_hand": 3, "reserved": 1, "available": 2}
 DETAILS = {
     ValidationFailure: Detail(("body", "name"), "string_type", "Input should be a valid string"),
     InsufficientStock: Detail(
@@ -79,6 +78,7 @@ def error_responses(*errors: type[ServiceError]) -> dict[int | str, dict[str, An
         status: {
             "model": ErrorBody,
             "description": " or ".join(f"`{error.type}`" for error in by_status[status]),
+            "headers": {name: TEXT for error in by_status[status] for name in error_headers(_raised(error))},
             "content": {
                 media_type: {"examples": {error.type: _example(error, media_type) for error in by_status[status]}}
                 for media_type in (JSON, PROBLEM_JSON)
@@ -90,10 +90,14 @@ def error_responses(*errors: type[ServiceError]) -> dict[int | str, dict[str, An
 
 def _example(error: type[ServiceError], media_type: str) -> dict[str, Any]:
     """As it would be rendered."""
+    content, _ = error_content(_raised(error), REQUEST_ID, TRACE_ID, [media_type])
+    return {"value": json.loads(content)}
+
+
+def _raised(error: type[ServiceError]) -> ServiceError:
     raised = RateLimited(wait_seconds=12) if error is RateLimited else error()
     raised.details = (DETAILS[error],) if error in DETAILS else None
-    content, _ = error_content(raised, REQUEST_ID, TRACE_ID, [media_type])
-    return {"value": json.loads(content)}
+    return raised
 
 
 def declare(app: FastAPI, table: RouteTable) -> None:
@@ -138,7 +142,7 @@ def _complete(operation: dict[str, Any], route: Route | None) -> None:
     if route is None:
         return
     for status, response in operation["responses"].items():
-        if status.startswith(("2", "3")):
+        if status not in NOT_COUNTED:
             response["headers"].update(dict.fromkeys(RATE_LIMIT, TEXT))
         # As they were given: FastAPI leaves out what is null.
         for media_type, given in route.responses.get(int(status), {}).get("content", {}).items():

@@ -21,6 +21,8 @@ DEFAULT_LIMIT = 50
 MAX_LIMIT = 200
 
 Filters = Mapping[str, str | None]
+# A filter that is text: PostgreSQL knows none with NUL in it.
+FilterText = Annotated[str, Field(min_length=1, max_length=200, pattern=r"^[^\x00]*$")]
 
 
 class PageQuery(BaseModel):

@@ -8,13 +8,14 @@ from inventory_api.errors import Detail, ValidationFailure
 
 MAX_BYTES = 16_384
 MAX_DEPTH = 8
+OUT_OF_BOUNDS = "attributes_bounds"
 
 
 def problem(attributes: Mapping[str, Any]) -> str | None:
-    """What is wrong with the attributes, or None. Their size is that of what is kept, where 1e300 has 301 digits."""
+    """What is wrong with attributes that are normalised, or None: what is kept counts, where 1e300 has 301 digits."""
     if _deeper_than(MAX_DEPTH, attributes):
         return f"Attributes may be nested at most {MAX_DEPTH} deep."
-    if len(codec.encode(normalised(attributes)).encode()) > MAX_BYTES:
+    if len(codec.encode(attributes).encode()) > MAX_BYTES:
         return f"Attributes may be at most {MAX_BYTES} bytes as JSON."
     return None
 
@@ -39,7 +40,7 @@ def merge_patch(target: Any, patch: Any) -> Any:
     """
     merged = _merge(target, patch)
     if found := problem(merged):
-        raise ValidationFailure(details=[Detail(("body", "attributes"), "attributes_bounds", found)])
+        raise ValidationFailure(details=[Detail(("body", "attributes"), OUT_OF_BOUNDS, found)])
     return merged
 
 

@@ -58,7 +58,7 @@ async def list_items(session: BorrowedSession, query: Annotated[ItemQuery, Query
 @router.get(
     "/{sku}",
     response_model=ItemView,
-    responses={**CONDITIONAL_READ, **error_responses(NotFound)},
+    responses={**CONDITIONAL_READ, **error_responses(NotFound, PreconditionFailed)},
 )
 @requires("inventory:read")
 async def get_item(
@@ -74,6 +74,7 @@ async def get_item(
         return Representation(item.etag, ItemView.of(item).model_dump_json().encode())
 
     found = await caching.get(resource(sku), load, tasks)
+    conditions.check_match(found.etag)
     if conditions.matches_none(found.etag):
         return not_modified(found.etag)
     return Response(found.body, headers={"ETag": found.etag}, media_type="application/json")

@@ -4,10 +4,11 @@ from datetime import UTC, datetime
 from typing import Annotated, Any, Self
 
 from pydantic import MISSING, AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic_core import PydanticCustomError
 
-from inventory_api.http.pages import PageQuery
+from inventory_api.http.pages import FilterText, PageQuery
 from inventory_api.http.schemas import StrictModel, Text, UtcDatetime, example
-from inventory_api.inventory.attributes import MAX_BYTES, MAX_DEPTH, normalised, problem
+from inventory_api.inventory.attributes import MAX_BYTES, MAX_DEPTH, OUT_OF_BOUNDS, normalised, problem
 from inventory_api.inventory.listing import Filters
 from inventory_api.inventory.model import Item
 from inventory_api.locations.schemas import LocationCode
@@ -17,9 +18,10 @@ SKU_PATTERN = r"^[A-Za-z0-9._-]{1,64}$"
 
 
 def _bounded(attributes: dict[str, Any]) -> dict[str, Any]:
-    if found := problem(attributes):
-        raise ValueError(found)
-    return {name: normalised(value) for name, value in attributes.items()}
+    kept: dict[str, Any] = normalised(attributes)
+    if found := problem(kept):
+        raise PydanticCustomError(OUT_OF_BOUNDS, "{problem}", {"problem": found})
+    return kept
 
 
 Sku = Annotated[str, Field(pattern=SKU_PATTERN, description="Immutable.", examples=["BOLT-M8"])]
@@ -57,7 +59,14 @@ class ItemReplacement(StrictModel):
 class ItemPatch(StrictModel):
     """PATCH: any non-empty subset. A field that is absent is not touched; only `low_stock_threshold` may be null."""
 
-    model_config = ConfigDict(json_schema_extra={"minProperties": 1, "examples": [{"low_stock_threshold": 20}]})
+    # The sku alone is no change.
+    model_config = ConfigDict(
+        json_schema_extra={
+            "minProperties": 1,
+            "not": {"required": ["sku"], "maxProperties": 1},
+            "examples": [{"low_stock_threshold": 20}],
+        }
+    )
 
     sku: Annotated[Sku, Field(description="May be present if it equals the path.")] | MISSING = MISSING
     name: ItemName | MISSING = MISSING
@@ -68,21 +77,15 @@ class ItemPatch(StrictModel):
     attributes: Attributes | MISSING = MISSING
 
 
-def _storable(text: str) -> str:
-    if "\0" in text:
-        raise ValueError("NUL is not text.")
-    return text
-
-
 def _in_utc(text: str) -> datetime:
     """RFC 3339 has no seconds since 1970, which pydantic takes too."""
     try:
         moment = datetime.fromisoformat(text)
-        if moment.tzinfo is None or "T" not in text.upper():
-            raise ValueError("It must be a time by RFC 3339, with an offset.")
-        return moment.astimezone(UTC)
-    except OverflowError as error:
-        raise ValueError("It is too far away.") from error
+        if moment.tzinfo is not None and "T" in text.upper():
+            return moment.astimezone(UTC)
+    except (ValueError, OverflowError):
+        pass  # What it says repeats what was sent.
+    raise PydanticCustomError("rfc3339_time", "It must be a time by RFC 3339, with an offset, in the years 1 to 9999.")
 
 
 class ItemQuery(PageQuery):
@@ -99,11 +102,7 @@ class ItemQuery(PageQuery):
         BeforeValidator(lambda text: text and _in_utc(text)),
         Field(description="Of edits of the item; movements of its stock do not count."),
     ] = None
-    q: Annotated[
-        str | None,
-        AfterValidator(lambda text: text and _storable(text)),
-        Field(min_length=1, max_length=200, description="How the sku or the name begins, in any case."),
-    ] = None
+    q: Annotated[FilterText | None, Field(description="How the sku or the name begins, in any case.")] = None
 
     def filters(self) -> Filters:
         return Filters(self.location, self.discontinued, self.low_stock, self.updated_since, self.q)

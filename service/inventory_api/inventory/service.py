@@ -17,7 +17,7 @@ from inventory_api.inventory.attributes import merge_patch
 from inventory_api.inventory.listing import Filters
 from inventory_api.inventory.model import Item, resource
 from inventory_api.stock import service as stock
-from inventory_api.stock.model import Movement
+from inventory_api.stock.model import Level, Movement
 
 
 async def get_item(session: Session, sku: str) -> Item:
@@ -43,7 +43,7 @@ async def put_item(
     Raises:
         PreconditionRequired: the item exists, and the request is not conditional.
         PreconditionFailed: the item is not in the state that the request requires.
-        UnknownLocation, StockBelowReserved: as the names say.
+        UnknownLocation, StockBelowReserved, ValidationFailure: as the names say.
     """
     item = await _lock(session, sku)
     if item is None:
@@ -134,15 +134,15 @@ async def _change_quantity(session: Session, item: Item, delta: int, provenance:
     """Apply the difference at the item's location."""
     location = item.warehouse_location
     level = item.level_at(location)
-    on_hand, reserved = (level.on_hand, level.reserved) if level else (0, 0)
-    if on_hand + delta < reserved:
+    there = level or Level(location, 0, 0, 0)
+    if there.on_hand + delta < there.reserved:
         raise StockBelowReserved(
             details=[
                 Detail(
                     ("body", "quantity"),
                     "stock_below_reserved",
                     f"At {location}, where the difference is applied, less would be left than is reserved.",
-                    {"location": location, "on_hand": on_hand, "reserved": reserved},
+                    there.described(item.sku),
                 )
             ]
         )

@@ -56,12 +56,13 @@ async def create_location(
 @router.get(
     "/{code}",
     response_model=LocationView,
-    responses={**CONDITIONAL_READ, **error_responses(NotFound)},
+    responses={**CONDITIONAL_READ, **error_responses(NotFound, PreconditionFailed)},
 )
 @requires("inventory:read")
 async def get_location(code: CodePath, session: BorrowedSession, conditions: RequestConditions) -> Response:
     """One location."""
     location = await service.get_location(session, code)
+    conditions.check_match(location.etag)
     if conditions.matches_none(location.etag):
         return not_modified(location.etag)
     return json_response(LocationView.of(location), headers={"ETag": location.etag})

@@ -24,6 +24,11 @@ class Level:
     def available(self) -> int:
         return self.on_hand - self.reserved
 
+    def described(self, sku: str) -> dict[str, str | int]:
+        """What a client is told of the level of an item that does not allow what it asks for."""
+        there = {"on_hand": self.on_hand, "reserved": self.reserved, "available": self.available}
+        return {"sku": sku, "location": self.location, **there}
+
 
 @dataclass(frozen=True, slots=True)
 class Change:

@@ -9,6 +9,7 @@ the order of their keys. Edits of an item lock all its levels, and whoever makes
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 import asyncpg
@@ -20,29 +21,37 @@ from inventory_api.database.session import Session
 from inventory_api.database.statement import Statement
 from inventory_api.stock.model import Change, Level, Movement
 
+# Items are locked to be read as they are when the turn has come, and not as they were when it was asked for.
 LOCK = Statement(
     "stock.lock",
     """
-    WITH line AS (
-        SELECT line.number, item.sku IS NOT NULL AS is_known, line.sku,
-               coalesce(line.location, item.warehouse_location) AS location,
-               location.active AS is_active, level.sku IS NOT NULL AS has_level
-        FROM unnest($1::text[], $2::text[]) WITH ORDINALITY AS line (sku, location, number)
-        LEFT JOIN item ON item.sku = line.sku
-        LEFT JOIN location ON location.code = coalesce(line.location, item.warehouse_location)
-        LEFT JOIN stock_level level ON level.sku = item.sku AND level.location = location.code
-    ), turn AS (
+    WITH turn AS (
         SELECT pg_advisory_xact_lock(hashtext('item'), number)
-        FROM (SELECT DISTINCT hashtext(sku) & 1023 AS number FROM line ORDER BY number) AS wanted
+        FROM (SELECT DISTINCT hashtext(sku) & 1023 AS number FROM unnest($1::text[]) AS line (sku) ORDER BY number)
+             AS wanted
+    ), known AS (
+        SELECT sku, warehouse_location
+        FROM item
+        WHERE (SELECT count(*) FROM turn) > 0 AND sku = ANY($1)
+        ORDER BY sku
+        FOR NO KEY UPDATE
+    ), line AS (
+        SELECT line.number, known.sku IS NOT NULL AS is_known, line.sku,
+               coalesce(line.location, known.warehouse_location) AS location,
+               location.code IS NOT NULL AS has_location, level.sku IS NOT NULL AS has_level
+        FROM unnest($1::text[], $2::text[]) WITH ORDINALITY AS line (sku, location, number)
+        LEFT JOIN known ON known.sku = line.sku
+        LEFT JOIN location ON location.code = coalesce(line.location, known.warehouse_location)
+        LEFT JOIN stock_level level ON level.sku = known.sku AND level.location = location.code
     ), locked AS (
         SELECT level.sku, level.location, level.on_hand, level.reserved, level.version
         FROM stock_level level
         JOIN (SELECT DISTINCT sku, location FROM line) AS wanted USING (sku, location)
-        WHERE (SELECT count(*) FROM turn) > 0 AND (SELECT bool_and(has_level) FROM line)
+        WHERE (SELECT bool_and(has_level) FROM line)
         ORDER BY sku, location
         FOR NO KEY UPDATE OF level
     )
-    SELECT line.is_known, line.sku, line.location, line.is_active, line.has_level,
+    SELECT line.is_known, line.sku, line.location, line.has_location, line.has_level,
            locked.on_hand, locked.reserved, locked.version
     FROM line LEFT JOIN locked USING (sku, location)
     ORDER BY line.number
@@ -76,7 +85,7 @@ LOCK_LEVELS_OF_ITEM = Statement(
     """,
 )
 
-# The levels are locked, so what is read here is what they are.
+# What the turn keeps still is read here as it is: the levels of the items.
 MOVE = Statement(
     "stock.move",
     """
@@ -92,19 +101,34 @@ MOVE = Statement(
         FROM (SELECT DISTINCT ON (sku, location) sku, location, on_hand
               FROM moved ORDER BY sku, location, number DESC) AS last
         WHERE stock_level.sku = last.sku AND stock_level.location = last.location
+    ), written AS (
+        INSERT INTO stock_movement (id, sku, location, kind, on_hand_delta, reserved_delta, on_hand, reserved, reason,
+                                    reference, actor, request_id, trace_id)
+        SELECT id, sku, location, kind, on_hand_delta, 0, on_hand, reserved, reason, reference, $10, $11, $12
+        FROM moved
+        ORDER BY number
+        RETURNING id, sku, location, kind, on_hand_delta, reserved_delta, on_hand, reserved, reason, reference, actor,
+                  request_id, trace_id, created_at
+    ), total AS (
+        SELECT sku, sum(on_hand) AS on_hand
+        FROM (
+            SELECT sku, on_hand FROM stock_level WHERE sku = ANY($2)
+            UNION ALL
+            SELECT sku, on_hand_delta FROM moved
+        ) AS part
+        GROUP BY sku
     )
-    INSERT INTO stock_movement (id, sku, location, kind, on_hand_delta, reserved_delta, on_hand, reserved, reason,
-                                reference, actor, request_id, trace_id)
-    SELECT id, sku, location, kind, on_hand_delta, 0, on_hand, reserved, reason, reference, $10, $11, $12
-    FROM moved
-    ORDER BY number
-    RETURNING id, sku, location, kind, on_hand_delta, reserved_delta, on_hand, reserved, reason, reference, actor,
-              request_id, trace_id, created_at
+    SELECT written.*, location.active, total.on_hand AS on_hand_of_item
+    FROM written
+    JOIN moved USING (id)
+    JOIN location ON location.code = written.location
+    JOIN total ON total.sku = written.sku
+    ORDER BY moved.number
     """,
 )
 
-MOVEMENTS_OF_ITEM = Listing(
-    "stock.movements_of_item",
+MOVEMENTS = Listing(
+    "stock.movements",
     """
     SELECT id, sku, location, kind, on_hand_delta, reserved_delta, on_hand, reserved, reason, reference, actor,
            request_id, trace_id, created_at
@@ -113,7 +137,7 @@ MOVEMENTS_OF_ITEM = Listing(
     ORDER BY created_at DESC, id DESC
     LIMIT {limit}
     """,
-    {"after": "(created_at, id) < ({}, {})", "sku": "sku = {}"},
+    {"after": "(created_at, id) < ({}, {})", "sku": "sku = {}", "request_id": "request_id = {}"},
 )
 
 Key = tuple[str, str]
@@ -121,12 +145,12 @@ Key = tuple[str, str]
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """Where a change would be made. `is_active` is None where there is no such location."""
+    """Where a change would be made."""
 
     is_known: bool
     sku: str
     location: str
-    is_active: bool | None
+    has_location: bool
     has_level: bool
     level: Level | None
 
@@ -143,6 +167,15 @@ class Step:
     location: str
     on_hand: int
     reserved: int
+
+
+@dataclass(frozen=True, slots=True)
+class Made:
+    """The movement of a step; whether its location takes stock; and what is then on hand of the item, everywhere."""
+
+    movement: Movement
+    takes_stock: bool
+    on_hand_of_item: int
 
 
 async def lock(session: Session, lines: Sequence[tuple[str, str | None]]) -> list[Target]:
@@ -166,8 +199,8 @@ async def lock_levels_of_item(session: Session, sku: str) -> tuple[Level, ...]:
     return tuple(Level(*row) for row in await session.fetch(LOCK_LEVELS_OF_ITEM, sku))
 
 
-async def move(session: Session, steps: Sequence[Step], provenance: Provenance) -> list[Movement]:
-    """Set the levels to where the steps lead, and write a movement for each of them."""
+async def move(session: Session, steps: Sequence[Step], provenance: Provenance) -> list[Made]:
+    """Set the levels to where the steps lead, and write a movement for each of them, in their order."""
     rows = await session.fetch(
         MOVE,
         [uuid7() for _ in steps],
@@ -183,18 +216,28 @@ async def move(session: Session, steps: Sequence[Step], provenance: Provenance) 
         provenance.request_id,
         provenance.trace_id,
     )
-    return [Movement(**row) for row in rows]
+    return [_made(*row) for row in rows]
 
 
-async def movements_of_item(
-    session: Session, sku: str, after: tuple[datetime | None, UUID | None], limit: int
+async def movements(
+    session: Session,
+    after: tuple[datetime | None, UUID | None],
+    limit: int,
+    *,
+    sku: str | None = None,
+    request_id: str | None = None,
 ) -> list[Movement]:
-    """Newest first."""
-    statement, arguments = MOVEMENTS_OF_ITEM.page(given(after, sku=sku), limit)
+    """Those of an item or of a request, newest first."""
+    statement, arguments = MOVEMENTS.page(given(after, sku=sku, request_id=request_id), limit)
     return [Movement(**row) for row in await session.fetch(statement, *arguments)]
 
 
 def _target(row: asyncpg.Record) -> Target:
-    is_known, sku, location, is_active, has_level, on_hand, reserved, version = row
+    is_known, sku, location, has_location, has_level, on_hand, reserved, version = row
     level = Level(location, on_hand, reserved, version) if version is not None else None
-    return Target(is_known, sku, location, is_active, has_level, level)
+    return Target(is_known, sku, location, has_location, has_level, level)
+
+
+def _made(*row: Any) -> Made:
+    *movement, takes_stock, on_hand_of_item = row
+    return Made(Movement(*movement), takes_stock, on_hand_of_item)

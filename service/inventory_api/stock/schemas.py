@@ -4,7 +4,9 @@ from typing import Annotated, Self
 from uuid import UUID
 
 from pydantic import MISSING, AfterValidator, BaseModel, Field, model_validator
+from pydantic_core import PydanticCustomError
 
+from inventory_api.http.pages import FilterText, PageQuery
 from inventory_api.http.schemas import StrictModel, Text, UtcDatetime, example
 from inventory_api.inventory.schemas import Sku
 from inventory_api.locations.schemas import LocationCode
@@ -15,7 +17,7 @@ MAX_LINES = 100
 
 def _not_zero(delta: int) -> int:
     if delta == 0:
-        raise ValueError("A change of 0 is none.")
+        raise PydanticCustomError("zero_delta", "A change of 0 is none.")
     return delta
 
 
@@ -75,7 +77,7 @@ class TransferLine(StrictModel):
     @model_validator(mode="after")
     def _elsewhere(self) -> Self:
         if self.from_ == self.to:
-            raise ValueError("A transfer must lead to another location.")
+            raise PydanticCustomError("same_location", "A transfer must lead to another location.")
         return self
 
     def changes(self, number: int) -> list[Change]:
@@ -137,6 +139,12 @@ class Movements(BaseModel):
     """Those of one request, in the order of its lines."""
 
     movements: list[MovementView]
+
+
+class MovementQuery(PageQuery):
+    """Whose movements."""
+
+    request_id: Annotated[FilterText, Field(description="`X-Request-ID` of the request that moved them.")]
 
 
 class MovementPage(BaseModel):

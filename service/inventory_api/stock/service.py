@@ -10,18 +10,9 @@ from inventory_api import audit
 from inventory_api.audit import Provenance
 from inventory_api.database.session import Session
 from inventory_api.database.transaction import in_transaction
-from inventory_api.errors import (
-    Detail,
-    InsufficientStock,
-    ServiceError,
-    StockBelowReserved,
-    UnknownLocation,
-    UnknownSku,
-    ValidationFailure,
-)
 from inventory_api.inventory.model import resource
-from inventory_api.stock import queries
-from inventory_api.stock.model import INT4_MAX, Change, Level, Movement
+from inventory_api.stock import queries, rules
+from inventory_api.stock.model import Change, Level, Movement
 from inventory_api.stock.queries import Key, Step, Target
 
 
@@ -36,8 +27,8 @@ async def change(session: Session, changes: Sequence[Change], action: str, prove
     """
     targets = await _lock(session, changes)
     levels = {target.key: target.level for target in targets if target.level is not None}
-    steps = _steps(changes, targets, levels)
-    movements = await queries.move(session, steps, provenance)
+    steps = rules.plan(changes, targets, levels)
+    movements = await _move(session, steps, provenance)
     await audit.record(session, action, _audited(levels, steps), provenance)
     return movements
 
@@ -48,10 +39,15 @@ async def lock_levels(session: Session, sku: str) -> tuple[Level, ...]:
 
 
 async def set_on_hand(session: Session, sku: str, level: Level, delta: int, provenance: Provenance) -> Level:
-    """Change a level that the caller has locked, within its transaction, and under its audit row; tells the new one."""
-    change = Change((), "", "", sku, level.location, delta, "set", "quantity set")
+    """Change a level that the caller has locked, within its transaction, and under its audit row; tells the new one.
+
+    Raises:
+        UnknownLocation: more is put where no stock is taken.
+        ValidationFailure: more would be there than can be counted.
+    """
+    change = Change(("body",), "quantity", "warehouse_location", sku, level.location, delta, "set", "quantity set")
     step = Step(change, level.location, level.on_hand + delta, level.reserved)
-    await queries.move(session, [step], provenance)
+    await _move(session, [step], provenance)
     return Level(level.location, step.on_hand, level.reserved, level.version + 1)
 
 
@@ -65,75 +61,33 @@ async def movements_page(
     session: Session, sku: str, after: tuple[datetime | None, UUID | None], limit: int
 ) -> list[Movement]:
     """At most `limit` movements of an item that come after the position `after`, newest first."""
-    return await queries.movements_of_item(session, sku, after, limit)
+    return await queries.movements(session, after, limit, sku=sku)
+
+
+async def movements_of_request(
+    session: Session, request_id: str, after: tuple[datetime | None, UUID | None], limit: int
+) -> list[Movement]:
+    """As `movements_page`, of what one request has moved, whatever the items."""
+    return await queries.movements(session, after, limit, request_id=request_id)
+
+
+async def _move(session: Session, steps: Sequence[Step], provenance: Provenance) -> list[Movement]:
+    made = await queries.move(session, steps, provenance)
+    rules.refuse_made(steps, made)
+    return [one.movement for one in made]
 
 
 async def _lock(session: Session, changes: Sequence[Change]) -> list[Target]:
     """The level of each change, locked; those that are missing are made."""
     lines = [(change.sku, change.location) for change in changes]
     targets = await queries.lock(session, lines)
-    _refuse_unknown(changes, targets)
+    rules.refuse_unknown(changes, targets)
     missing = [target.key for target in targets if not target.has_level]
     if missing:
         await queries.make_levels(session, missing)
         # At the locations that were found: that of an item may be another one by now.
         targets = await queries.lock(session, [target.key for target in targets])
     return targets
-
-
-def _refuse_unknown(changes: Sequence[Change], targets: Sequence[Target]) -> None:
-    pairs = list(zip(changes, targets, strict=True))
-    skus = [
-        Detail((*change.line, "sku"), "unknown_sku", "There is no such item.")
-        for change, target in pairs
-        if not target.is_known
-    ]
-    if skus:
-        raise UnknownSku(details=skus)
-    locations = [
-        Detail((*change.line, change.location_field), "unknown_location", "There is no such location.")
-        if target.is_active is None
-        else Detail((*change.line, change.location_field), "inactive_location", "The location takes no stock.")
-        for change, target in pairs
-        if target.is_active is None or (not target.is_active and change.on_hand_delta > 0)
-    ]
-    if locations:
-        raise UnknownLocation(details=locations)
-
-
-def _steps(changes: Sequence[Change], targets: Sequence[Target], levels: Mapping[Key, Level]) -> list[Step]:
-    """What each change leads to, or an error with every change that cannot be made."""
-    on_hand = {key: level.on_hand for key, level in levels.items()}
-    steps: list[Step] = []
-    faults: list[tuple[type[ServiceError], Detail]] = []
-    for change, target in zip(changes, targets, strict=True):
-        key, reserved = target.key, levels[target.key].reserved
-        reached = on_hand[key] + change.on_hand_delta
-        if fault := _fault(change, reached, reserved, Level(target.location, on_hand[key], reserved, 0)):
-            faults.append(fault)
-        else:
-            on_hand[key] = reached
-            steps.append(Step(change, target.location, reached, reserved))
-    for kind in (ValidationFailure, InsufficientStock, StockBelowReserved):
-        if any(found is kind for found, _ in faults):
-            raise kind(
-                f"{len(faults)} of {len(changes)} changes cannot be made.", details=[detail for _, detail in faults]
-            )
-    return steps
-
-
-def _fault(change: Change, reached: int, reserved: int, level: Level) -> tuple[type[ServiceError], Detail] | None:
-    place = (*change.line, change.quantity_field)
-    meta = {"location": level.location, "on_hand": level.on_hand, "reserved": level.reserved}
-    meta["available"] = level.available
-    if reached > INT4_MAX:
-        return ValidationFailure, Detail(place, "too_much", f"At most {INT4_MAX} can be on hand.", meta)
-    if reached < 0:
-        return InsufficientStock, Detail(place, "insufficient_stock", "There is not so much on hand.", meta)
-    if reached < reserved:
-        text = "Less would be left than is reserved."
-        return StockBelowReserved, Detail(place, "stock_below_reserved", text, meta)
-    return None
 
 
 def _audited(before: Mapping[Key, Level], steps: Sequence[Step]) -> dict[str, dict[str, Any]]:

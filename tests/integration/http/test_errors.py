@@ -195,7 +195,8 @@ async def test_openapi_is_valid_and_says_what_a_route_answers(service: Service) 
     validate(document)
     operation = document["paths"]["/inventory/{sku}"]["patch"]
     assert sorted(operation["responses"]) == [
-        "200", "400", "401", "403", "404", "408", "409", "412", "413", "415", "422", "428", "429", "500", "503", "504",
+        "200", "400", "401", "403", "404", "408", "409", "412", "413", "415", "422", "428", "429", "431",
+        "500", "503", "504",
     ]  # fmt: skip
     unprocessable = operation["responses"]["422"]
     assert unprocessable["description"] == "`EMPTY_PATCH` or `UNKNOWN_LOCATION` or `VALIDATION_FAILURE`"
@@ -207,6 +208,24 @@ async def test_openapi_is_valid_and_says_what_a_route_answers(service: Service) 
     assert "ETag" in operation["responses"]["200"]["headers"]
     assert "HTTPValidationError" not in document["components"]["schemas"]
     assert "503" in document["paths"]["/system/ready"]["get"]["responses"]
+
+
+async def test_openapi_names_the_headers_of_each_answer(service: Service) -> None:
+    document = (await service.anonymous.get("/openapi.json")).json()
+    responses = document["paths"]["/inventory/adjustments"]["post"]["responses"]
+    common = {"X-Request-ID", "X-Response-Time", "Server-Timing"}
+    named = {status: set(response["headers"]) - common for status, response in responses.items()}
+    counted = {"RateLimit", "RateLimit-Policy"}
+    assert named == {
+        **dict.fromkeys(("400", "413", "415", "422", "431", "500", "504"), counted),
+        "201": {"Location", *counted},
+        "401": {"WWW-Authenticate"},
+        "403": set(),
+        "408": {"Connection", *counted},
+        "409": {"Retry-After", *counted},
+        "429": {"Retry-After", *counted},
+        "503": {"Retry-After", *counted},
+    }
 
 
 def test_every_error_of_the_registry_has_a_type_of_its_own() -> None:

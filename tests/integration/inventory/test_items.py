@@ -206,7 +206,9 @@ async def test_stock_cannot_fall_below_what_is_reserved_and_the_error_says_how_m
     etag = (await service.api.get("/inventory/A-1")).headers["ETag"]
     refused = await service.patch("A-1", {"quantity": 6}, If_Match=etag)
     assert (refused.status_code, error_of(refused)["type"]) == (409, "STOCK_BELOW_RESERVED")
-    assert error_of(refused)["details"][0]["meta"] == {"location": "MAIN", "on_hand": 10, "reserved": 7}
+    assert error_of(refused)["details"][0]["meta"] == {
+        "sku": "A-1", "location": "MAIN", "on_hand": 10, "reserved": 7, "available": 3,
+    }  # fmt: skip
     assert (await service.patch("A-1", {"quantity": 7}, If_Match=etag)).status_code == 200
 
 
@@ -218,6 +220,24 @@ async def test_the_location_is_applied_before_the_quantity(service: Service, dat
     moved = await service.patch("A-1", {"quantity": 13, "warehouse_location": "EAST"}, If_Match=etag)
     assert moved.json()["quantity"] == 13
     assert [(level["location"], level["on_hand"]) for level in moved.json()["levels"]] == [("EAST", 3), ("MAIN", 10)]
+
+
+async def test_a_location_that_is_not_active_takes_no_stock_by_put_or_patch(service: Service) -> None:
+    """It may be that of an item, whose stock is elsewhere or less."""
+    (await service.api.post("/locations", json={"code": "OLD", "name": "Old", "active": False})).raise_for_status()
+    refused = await service.put("A-1", warehouse_location="OLD")
+    assert (refused.status_code, error_of(refused)["type"]) == (422, "UNKNOWN_LOCATION")
+    detail = error_of(refused)["details"][0]
+    assert (detail["location"], detail["code"]) == (["body", "warehouse_location"], "inactive_location")
+    assert (await service.api.get("/inventory/A-1")).status_code == 404
+    created = await service.put("A-1", warehouse_location="OLD", quantity=0)
+    assert created.status_code == 201
+    for change in ({"quantity": 1}, {"quantity": 1, "name": "Nut"}):
+        assert error_of(await service.patch("A-1", change, If_Match="*"))["type"] == "UNKNOWN_LOCATION"
+    (await service.api.patch("/locations/OLD", json={"active": True})).raise_for_status()
+    (await service.patch("A-1", {"quantity": 5}, If_Match="*")).raise_for_status()
+    (await service.api.patch("/locations/OLD", json={"active": False})).raise_for_status()
+    assert (await service.patch("A-1", {"quantity": 4}, If_Match="*")).json()["quantity"] == 4
 
 
 async def test_a_failed_change_leaves_neither_movement_nor_audit(service: Service, database_url: str) -> None:
@@ -256,6 +276,15 @@ async def test_if_none_match_answers_304_without_a_body(service: Service) -> Non
     assert (same.status_code, same.content, same.headers["ETag"]) == (304, b"", etag)
     other = await service.api.get("/inventory/A-1", headers={"If-None-Match": '"x"'})
     assert other.status_code == 200
+
+
+async def test_a_read_is_conditional_on_if_match_too(service: Service) -> None:
+    etag = (await service.put("A-1")).headers["ETag"]
+    for tag, status in ((etag, 200), ("*", 200), ('"0.0"', 412)):
+        assert (await service.api.get("/inventory/A-1", headers={"If-Match": tag})).status_code == status
+        assert (await service.api.get("/locations/MAIN", headers={"If-Match": tag})).status_code == (
+            status if tag != etag else 412
+        )
 
 
 async def test_audit_pages_show_everything_once_and_newest_first(service: Service) -> None:

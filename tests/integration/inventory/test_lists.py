@@ -80,6 +80,7 @@ async def test_filters_narrow_the_list_and_pages_keep_to_them(
 async def test_a_filter_that_is_none_is_a_422_and_not_a_list_of_everything(service: Service, query: Any) -> None:
     refused = await service.api.get("/inventory", params=query)
     assert (refused.status_code, error_of(refused)["type"]) == (422, "VALIDATION_FAILURE")
+    assert "yesterday" not in refused.text
 
 
 async def test_a_cursor_is_of_one_list(service: Service, items: None) -> None:

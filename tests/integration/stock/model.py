@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from itertools import groupby
 from typing import Literal
 
 Key = tuple[str, str]
@@ -44,25 +45,26 @@ class Model:
         if unknown := [step.line for step in steps if step.sku not in self.items]:
             return Refused("UNKNOWN_SKU", unknown)
         steps = [replace(step, location=step.location or self.items[step.sku].home) for step in steps]
-        if closed := [step.line for step in steps if step.delta > 0 and step.location not in self.active]:
-            return Refused("UNKNOWN_LOCATION", closed)
         levels: dict[Key, int] = {}
         reached, too_little, reserved = [], list[int](), list[int]()
-        for step in steps:
-            assert step.location is not None
-            item, key = self.items[step.sku], (step.sku, step.location)
-            after = levels.get(key, item.on_hand.get(step.location, 0)) + step.delta
-            if after < 0:
-                too_little.append(step.line)
-            elif after < item.reserved.get(step.location, 0):
-                reserved.append(step.line)
+        for line, of_line in groupby(steps, key=lambda step: step.line):
+            tried = dict(levels)
+            for step in of_line:
+                assert step.location is not None
+                item, key = self.items[step.sku], (step.sku, step.location)
+                tried[key] = tried.get(key, item.on_hand.get(step.location, 0)) + step.delta
+                reached.append(tried[key])
+                if tried[key] < item.reserved.get(step.location, 0):
+                    (too_little if tried[key] < 0 else reserved).append(line)
+                    break
             else:
-                levels[key] = after
-                reached.append(after)
-        if too_little or reserved:
-            error: Literal["INSUFFICIENT_STOCK", "STOCK_BELOW_RESERVED"]
-            error = "INSUFFICIENT_STOCK" if too_little else "STOCK_BELOW_RESERVED"
-            return Refused(error, sorted(too_little + reserved))
+                levels = tried
+        if too_little:
+            return Refused("INSUFFICIENT_STOCK", too_little)
+        if reserved:
+            return Refused("STOCK_BELOW_RESERVED", reserved)
+        if closed := [step.line for step in steps if step.delta > 0 and step.location not in self.active]:
+            return Refused("UNKNOWN_LOCATION", closed)
         for (sku, location), on_hand in levels.items():
             self.items[sku].on_hand[location] = on_hand
         return reached
@@ -73,6 +75,8 @@ class Model:
         after = item.on_hand.get(home, 0) + quantity - sum(item.on_hand.values())
         if after < item.reserved.get(home, 0):
             return Refused("STOCK_BELOW_RESERVED", [])
+        if after > item.on_hand.get(home, 0) and home not in self.active:
+            return Refused("UNKNOWN_LOCATION", [])
         if quantity != sum(item.on_hand.values()):
             item.on_hand[home] = after
         item.home = home

@@ -91,7 +91,10 @@ async def test_every_line_that_does_not_fit_is_named_and_nothing_is_made(service
         ["body", "lines", 0, "delta"],
         ["body", "lines", 2, "delta"],
     ]
-    assert error["details"][0]["meta"] == {"location": "MAIN", "on_hand": 10, "reserved": 0, "available": 10}
+    assert error["message"] == "Not enough stock for 2 of 3 lines."
+    assert error["details"][0]["meta"] == {
+        "sku": "A-1", "location": "MAIN", "on_hand": 10, "reserved": 0, "available": 10,
+    }  # fmt: skip
     assert await on_hand(service, "A-1") == await on_hand(service, "B-2") == {"MAIN": 10}
 
 
@@ -118,6 +121,58 @@ async def test_what_cannot_be_made_is_told_with_its_place(
     assert error_of(refused)["details"][0]["location"] == place
     assert await on_hand(service, "A-1") == {"MAIN": 10}
     assert len(await service.audit("A-1")) == 1
+
+
+async def test_a_line_that_cannot_be_made_gives_nothing_to_those_that_follow(service: Service, stocked: None) -> None:
+    """Else the second would seem to fit, and be told only once the first is mended."""
+    refused = await post(service, "transfers", transfer("A-1", "MAIN", "EAST", 11), transfer("A-1", "EAST", "WEST", 11))
+    error = error_of(refused)
+    assert error["message"] == "Not enough stock for 2 of 2 lines."
+    assert [detail["location"][2] for detail in error["details"]] == [0, 1]
+
+
+async def test_of_lines_with_several_kinds_of_faults_each_of_the_kind_that_is_told_is_named(
+    service: Service, stocked: None, database_url: str
+) -> None:
+    await asyncio.to_thread(fetch, database_url, "UPDATE stock_level SET reserved = 3 WHERE sku = 'B-2'")
+    lines = [adjustment("A-1", -11), adjustment("B-2", -8), adjustment("A-1", -12)]
+    error = error_of(await post(service, "adjustments", *lines))
+    assert (error["type"], error["message"]) == ("INSUFFICIENT_STOCK", "Not enough stock for 2 of 3 lines.")
+    assert [detail["location"][2] for detail in error["details"]] == [0, 2]
+
+
+async def test_no_more_of_an_item_is_on_hand_than_can_be_counted_whatever_the_locations(
+    service: Service, stocked: None
+) -> None:
+    most = 2_147_483_647
+    refused = await post(service, "adjustments", adjustment("B-2", 1), adjustment("A-1", most - 9, location="EAST"))
+    error = error_of(refused)
+    assert (refused.status_code, error["type"]) == (422, "VALIDATION_FAILURE")
+    assert [(detail["location"], detail["code"]) for detail in error["details"]] == [
+        (["body", "lines", 1, "delta"], "too_much")
+    ]
+    assert (await post(service, "adjustments", adjustment("A-1", most - 10, location="EAST"))).status_code == 201
+    assert (await post(service, "transfers", transfer("A-1", "MAIN", "EAST", 10))).status_code == 201
+    assert (await service.api.get("/inventory/A-1")).json()["quantity"] == most
+    assert await on_hand(service, "B-2") == {"MAIN": 10}
+
+
+async def test_where_a_change_is_found_is_its_location(service: Service, stocked: None) -> None:
+    """Also when it is replayed."""
+    (await post(service, "adjustments", adjustment("A-1", 1))).raise_for_status()
+    lines = [transfer("A-1", "MAIN", "EAST", 1), transfer("B-2", "MAIN", "EAST", 2)]
+    first = await post(service, "transfers", *lines, key="k")
+    again = await post(service, "transfers", *lines, key="k")
+    assert again.headers["Idempotent-Replayed"] == "true"
+    assert first.headers["Location"] == again.headers["Location"]
+    location = first.headers["Location"]
+    found = (await service.api.get(location)).json()["items"]
+    assert found == first.json()["movements"][::-1]
+    page = (await service.api.get(f"{location}&limit=3")).json()
+    last = (await service.api.get(f"{location}&limit=3&cursor={page['next_cursor']}")).json()
+    assert (page["items"] + last["items"], last["next_cursor"]) == (found, None)
+    other = await service.api.get("/movements", params={"request_id": "another", "cursor": page["next_cursor"]})
+    assert error_of(other)["type"] == "INVALID_CURSOR"
 
 
 async def test_a_location_that_is_not_active_gives_and_takes_no_more(service: Service, stocked: None) -> None:

@@ -56,6 +56,30 @@ async def test_changes_are_made_in_the_order_in_which_they_came(service: Service
     assert made == [answer.headers["X-Request-ID"] for answer in answers]
 
 
+async def test_the_location_of_an_item_is_what_it_is_when_the_turn_comes(
+    service: Service, holder: asyncpg.Connection
+) -> None:
+    (await service.api.post("/locations", json={"code": "EAST", "name": "East"})).raise_for_status()
+    moved = asyncio.ensure_future(service.patch("A-1", {"warehouse_location": "EAST"}))
+    await eventually(lambda: _waiters(holder, 1))
+    adjusted = asyncio.ensure_future(adjust(service, "A-1"))
+    await eventually(lambda: _waiters(holder, 2))
+    await holder.execute(f"SELECT pg_advisory_unlock({TURN})")
+    assert (await moved).status_code == 200
+    assert (await adjusted).json()["movements"][0]["location"] == "EAST"
+
+
+async def test_a_location_takes_no_stock_from_those_who_wait_when_it_is_made_inactive(
+    service: Service, holder: asyncpg.Connection
+) -> None:
+    waiting = asyncio.ensure_future(adjust(service, "A-1"))
+    await eventually(lambda: _waiters(holder, 1))
+    (await service.api.patch("/locations/MAIN", json={"active": False})).raise_for_status()
+    await holder.execute(f"SELECT pg_advisory_unlock({TURN})")
+    refused = await waiting
+    assert (refused.status_code, refused.json()["error"]["details"][0]["code"]) == (422, "inactive_location")
+
+
 async def test_an_item_with_another_turn_does_not_wait(service: Service, holder: asyncpg.Connection) -> None:
     held = asyncio.ensure_future(adjust(service, "A-1"))
     await eventually(lambda: _waiters(holder, 1))

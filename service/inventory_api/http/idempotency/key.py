@@ -9,6 +9,8 @@ from inventory_api.errors import Detail, ValidationFailure
 
 HEADER = "Idempotency-Key"
 KEY_PATTERN = r"^[\x21-\x7e]{1,255}$"
+# As it is sent.
+KEY_FORM = r"^(?!\"\"$)([\x21-\x7e]{1,255}|\"[\x21-\x7e]{1,255}\")$"
 
 
 @dataclass(frozen=True, slots=True)
