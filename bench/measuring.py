@@ -1,4 +1,8 @@
-"""Capacity by clients that ask again as soon as they are answered; latency by a schedule that waits for nobody."""
+"""Capacity by clients that ask again as soon as they are answered; latency by a schedule that waits for nobody.
+
+Latency is measured at rates that are shares of the plain application's capacity, the same for all: one that each of
+them can serve, and one that is too much for it.
+"""
 
 import statistics
 import time
@@ -7,15 +11,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from tests.drills.load import Request, loading
-from tests.drills.outcomes import Outcomes
+from tests.drills.outcomes import NOT_SENT, Outcome, Outcomes
 from tests.support.service import AUTHORIZATION
 from tests.support.waiting import let_pass
 
 from .targets import STOCK, Target
 
 CLIENTS = 16
-# Of the capacity of the plain application: what all of them can serve.
-SHARE = 0.6
+SERVED, TOO_MUCH = 0.6, 1.2
 WARMING_REQUESTS = 200
 
 
@@ -32,6 +35,8 @@ class Series:
     capacity: list[float] = field(default_factory=list)
     p50: list[float] = field(default_factory=list)
     p99: list[float] = field(default_factory=list)
+    # With too many requests: of those that were served, and the share of those that were not.
+    p99_of_too_many: list[float] = field(default_factory=list)
     refused: list[float] = field(default_factory=list)
 
 
@@ -56,22 +61,28 @@ def measure(
         series = {target.name: Series() for target in targets}
         for target in targets:
             _capacity(directory, target, operations(skus, f"warm-{target.name}".replace(" ", "-"))[operation], 0.5)
-        for phase in ("capacity", "latency"):
-            rate = SHARE * statistics.median(series[STOCK].capacity) if phase == "latency" else 0.0
+        for phase, share in (("capacity", 0.0), ("latency", SERVED), ("overload", TOO_MUCH)):
+            rate = share * statistics.median(series[STOCK].capacity) if share else 0.0
             for number in range(plan.rounds):
                 for target in (*targets[number % len(targets) :], *targets[: number % len(targets)]):
                     turn = f"{phase}-{number}-{target.name}".replace(" ", "-")
                     requests = operations(skus, turn)[operation]
-                    if phase == "capacity":
-                        capacity = _capacity(directory, target, requests, plan.seconds)
-                        series[target.name].capacity.append(capacity)
+                    if not share:
+                        series[target.name].capacity.append(_capacity(directory, target, requests, plan.seconds))
                     else:
                         outcomes = _latency(directory, target, requests, rate, plan.seconds)
-                        series[target.name].p50.append(outcomes.percentile(50))
-                        series[target.name].p99.append(outcomes.percentile(99))
-                        refused = outcomes.where(lambda outcome: outcome.no_room)
-                        series[target.name].refused.append(len(refused) / len(outcomes))
+                        _note(series[target.name], outcomes, too_many=share > 1)
         yield operation, series
+
+
+def _note(series: Series, outcomes: Outcomes, *, too_many: bool) -> None:
+    served = outcomes.where(lambda outcome: not _had_no_room(outcome))
+    if too_many:
+        series.p99_of_too_many.append(served.percentile(99))
+        series.refused.append(1 - len(served) / len(outcomes))
+    else:
+        series.p50.append(served.percentile(50))
+        series.p99.append(served.percentile(99))
 
 
 def _capacity(directory: Path, target: Target, requests: Sequence[Request], seconds: float) -> float:
@@ -83,7 +94,7 @@ def _capacity(directory: Path, target: Target, requests: Sequence[Request], seco
         ended = time.monotonic()
         outcomes = load.stop()
     _require_success(target, outcomes)
-    done = outcomes.where(lambda outcome: begun <= outcome.ended < ended and not outcome.no_room)
+    done = outcomes.where(lambda outcome: begun <= outcome.ended < ended and not _had_no_room(outcome))
     return len(done) / (ended - begun)
 
 
@@ -97,7 +108,12 @@ def _latency(directory: Path, target: Target, requests: Sequence[Request], rate:
     return outcomes.where(lambda outcome: outcome.due >= begun)
 
 
+def _had_no_room(outcome: Outcome) -> bool:
+    """Refused; or not even sent, as all connections that the load may have were waiting."""
+    return outcome.no_room or outcome.problem == NOT_SENT
+
+
 def _require_success(target: Target, outcomes: Outcomes) -> None:
-    others = outcomes.where(lambda outcome: outcome.status not in {200, 201} and not outcome.no_room).labels()
+    others = outcomes.where(lambda outcome: outcome.status not in {200, 201} and not _had_no_room(outcome)).labels()
     if others:
         raise SystemExit(f"bench: {target.name} did not answer all of {len(outcomes)}: {dict(others)}")

@@ -91,6 +91,7 @@ def loading(
     port: int,
     requests: Sequence[Request],
     *,
+    host: str = "127.0.0.1",
     rate: float = 0,
     clients: int = 0,
     connections: int = 2000,
@@ -108,7 +109,7 @@ def loading(
     output = directory / f"outcomes-{serial}"
     prefix = f"load-{serial}-"
     plan = {
-        "host": "127.0.0.1",
+        "host": host,
         "port": port,
         "rate": rate,
         "clients": clients,

@@ -86,18 +86,20 @@ class Cluster:
             raise CommandError(said.stdout)
         return said.stdout
 
-    def install(self) -> None:
-        """Install the chart with no values, and wait."""
-        say("helm install --wait")
-        self.helm("install", RELEASE, str(CHART), "--wait", "--timeout", "3m", *image_values())
+    def install(self, *values: str, files: Sequence[Path] = ()) -> None:
+        """Install the chart, with no values but those that are given, and wait."""
+        self._deploy("install", values, files, wait=True)
 
     def upgrade(self, *values: str, files: Sequence[Path] = (), wait: bool = True) -> None:
         """Upgrade to those values (`name=value`), over those of the files, and wait."""
-        say(f"helm upgrade {' '.join([*(file.parent.name for file in files), *values])}")
+        self._deploy("upgrade", values, files, wait=wait)
+
+    def _deploy(self, verb: str, values: Sequence[str], files: Sequence[Path], *, wait: bool) -> None:
+        say(f"helm {verb} {' '.join([*(file.parent.name for file in files), *values])}")
         settings = [argument for file in files for argument in ("--values", str(file))]
         settings += [argument for value in values for argument in ("--set", value)]
         waiting = ["--wait", "--timeout", "3m"] if wait else []
-        self.helm("upgrade", RELEASE, str(CHART), *waiting, *image_values(), *settings)
+        self.helm(verb, RELEASE, str(CHART), *waiting, *image_values(), *settings)
 
     def secret(self, part: str) -> dict[str, str]:
         """What a Secret of the release holds, still encoded."""

@@ -34,6 +34,11 @@ class Installation:
     seconds_to_first_patch: float
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """How often what is to be repeated is done."""
+    parser.addoption("--upgrades", type=int, default=2, help="under load, one after the other")
+
+
 def pytest_configure(config: pytest.Config) -> None:
     """Make room for what is measured."""
     config.stash[MEASURED] = []

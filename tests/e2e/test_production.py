@@ -1,0 +1,300 @@
+"""The example `production-ha` on its own servers, in order: install, rotate, upgrade, scale, drain, run short, remove.
+
+Roles and TLS are those of docs/install.md, the load comes from outside of the cluster, and nothing of it may be lost.
+"""
+
+import os
+import signal
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import yaml
+from helm.command import CHART
+
+from tests.support.waiting import await_claim
+
+from .client import Client, PortForward
+from .cluster import HELM, LABELS, RELEASE, Cluster, CommandError, Manifest, is_ready, restarts, run, say
+from .conftest import ITEM, namespace
+from .outside import load_from_outside
+from .production import DATABASE, REDIS, Platform
+
+EXAMPLE = CHART.parent / "examples" / "production-ha" / "values.yaml"
+SKU = "PRODUCTION-1"
+# How the example differs from one on this cluster: its image, its network and its size.
+OVERRIDES = {
+    "image": {
+        "repository": os.environ.get("E2E_IMAGE_REPOSITORY", "inventory-api"),
+        "tag": os.environ.get("E2E_IMAGE_TAG", ""),
+    },
+    "priorityClassName": "",
+    "resources": {"requests": {"cpu": "100m", "memory": "128Mi"}},
+    "autoscaling": {"enabled": False},
+    "replicaCount": 3,
+    "service": {"type": "NodePort"},
+    "ingress": {"enabled": False},
+    "metrics": {"serviceMonitor": {"enabled": False}},
+    "otlp": {"endpoint": ""},
+    "networkPolicy": {
+        "apiFrom": [{"ipBlock": {"cidr": "0.0.0.0/0"}}],
+        "metricsFrom": [],
+        "database": {"to": [{"podSelector": {"matchLabels": {"app": DATABASE}}}]},
+        "redis": {"to": [{"podSelector": {"matchLabels": {"app": REDIS}}}]},
+    },
+}
+
+
+@pytest.fixture(scope="module")
+def values(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
+    """The example, and what differs here."""
+    overrides = tmp_path_factory.mktemp("here") / "values.yaml"
+    overrides.write_text(yaml.safe_dump(OVERRIDES))
+    return [EXAMPLE, overrides]
+
+
+@pytest.fixture(scope="module")
+def production() -> Iterator[Cluster]:
+    with namespace() as made:
+        yield made
+
+
+@pytest.fixture(scope="module")
+def platform(production: Cluster) -> Platform:
+    """Its servers run, and its Secrets are there."""
+    made = Platform(production)
+    made.start()
+    say("the platform's own database and Redis run")
+    return made
+
+
+@pytest.fixture(scope="module")
+def client(production: Cluster, platform: Platform, values: list[Path]) -> Iterator[Client]:
+    """Of the installed release, with an item."""
+    production.install(files=values)
+    with PortForward(production, f"service/{RELEASE}", 80) as forward:
+        made = Client(forward, platform.keys["admin"])
+        assert made.request("PUT", f"/inventory/{SKU}", {**ITEM, "quantity": 1000}).status == 201
+        yield made
+
+
+def pods(cluster: Cluster) -> list[Manifest]:
+    return cluster.items("pods", "api")
+
+
+def identities(cluster: Cluster) -> set[str]:
+    return {pod["metadata"]["uid"] for pod in pods(cluster)}
+
+
+def settled(cluster: Cluster, replicas: int) -> bool:
+    """Whether exactly so many are left, all of them ready and behind the Service."""
+    found = pods(cluster)
+    names = {pod["metadata"]["name"] for pod in found}
+    return len(found) == replicas and all(map(is_ready, found)) and cluster.serving() == names
+
+
+def test_every_connection_is_by_tls_and_the_service_may_not_change_the_schema(
+    production: Cluster, platform: Platform, client: Client
+) -> None:
+    """Three pods on both nodes, migrated by the owner's role, which no pod of the API knows."""
+    assert client.request("PATCH", f"/inventory/{SKU}", {"name": "Renamed"}).status == 200
+    assert settled(production, 3)
+    assert len({pod["spec"]["nodeName"] for pod in pods(production)}) > 1
+    by_tls = platform.sql(
+        "SELECT DISTINCT usename, ssl FROM pg_stat_activity JOIN pg_stat_ssl USING (pid)"
+        " WHERE usename LIKE 'inventory%'"
+    )
+    assert by_tls == "inventory|t"
+    owner = platform.sql("SELECT DISTINCT tableowner FROM pg_tables WHERE schemaname = 'public'")
+    assert owner == "inventory_owner"
+    mounted = [volume.get("projected", {}) for pod in pods(production) for volume in pod["spec"]["volumes"]]
+    assert "inventory-database-owner" not in str(mounted)
+
+
+def test_a_rotated_database_password_needs_no_restart(production: Cluster, platform: Platform, client: Client) -> None:
+    """New connections are made with the new one, once the kubelet has written it."""
+    before = identities(production)
+    platform.rotate_password("second")
+    await_claim(
+        "each pod has the new password",
+        lambda: all("second" in _url(production, pod["metadata"]["name"]) for pod in pods(production)),
+        seconds=180,
+    )
+    platform.sql("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = 'inventory'")
+    await_claim(
+        "an item is changed by a new connection",
+        lambda: client.request("PATCH", f"/inventory/{SKU}", {"name": "By the second password"}).status == 200,
+    )
+    await_claim("all pods serve", lambda: settled(production, 3))
+    assert (identities(production), set(restarts(pods(production)).values())) == (before, {0})
+
+
+def _url(cluster: Cluster, pod: str) -> str:
+    script = "print(open('/etc/inventory-api/credentials/database-url').read())"
+    return cluster.kubectl("exec", pod, "--", "/usr/local/bin/python3", "-c", script)
+
+
+def test_a_rotated_api_key_needs_no_restart(production: Cluster, platform: Platform, client: Client) -> None:
+    before = identities(production)
+    platform.keys = {"admin": "first-key", "next": "second-key"}
+    platform.publish()
+    successor = Client(client.forward, "second-key")
+    await_claim("the new key is admitted", lambda: _admitted_everywhere(production, successor), seconds=180)
+    assert client.request("GET", f"/inventory/{SKU}").status == 200
+    platform.keys = {"next": "second-key"}
+    platform.publish()
+    await_claim("the old key is refused", lambda: client.request("GET", f"/inventory/{SKU}").status == 401, seconds=180)
+    client.key = "second-key"
+    await_claim("the new key is admitted", lambda: _admitted_everywhere(production, client))
+    assert (identities(production), set(restarts(pods(production)).values())) == (before, {0})
+
+
+def _admitted_everywhere(cluster: Cluster, client: Client) -> bool:
+    for pod in pods(cluster):
+        with PortForward(cluster, f"pod/{pod['metadata']['name']}", 8000) as forward:
+            if Client(forward, client.key).request("GET", f"/inventory/{SKU}").status != 200:
+                return False
+    return True
+
+
+def test_upgrades_under_load_from_outside_lose_no_request(
+    production: Cluster, client: Client, values: list[Path], tmp_path: Path, pytestconfig: pytest.Config
+) -> None:
+    """As many as `--upgrades` says, each of which replaces every pod."""
+    upgrades, lost, sent = pytestconfig.getoption("--upgrades"), dict[str, int](), 0
+    for number in range(upgrades):
+        before = identities(production)
+
+        def replaced(before: set[str] = before) -> bool:
+            return settled(production, 3) and not before & identities(production)
+
+        with load_from_outside(production, tmp_path, SKU, client.key) as load:
+            production.upgrade(f"podAnnotations.upgrade=n{number}", files=values)
+            await_claim("every pod is another one", replaced)
+        lost |= load.lost
+        sent += len(load.outcomes)
+    assert lost == {}
+    assert sent > 100 * upgrades
+
+
+def test_an_upgrade_that_was_interrupted_is_rolled_back_and_made_again(
+    production: Cluster, client: Client, values: list[Path], tmp_path: Path
+) -> None:
+    """As docs/install.md says; and what it leaves meanwhile serves."""
+    with load_from_outside(production, tmp_path, SKU, client.key) as load:
+        settings = [argument for file in values for argument in ("--values", str(file))]
+        command = [HELM, "--namespace", production.namespace, "upgrade", RELEASE, str(CHART), "--wait", *settings]
+        process = subprocess.Popen([*command, "--set", "podAnnotations.interrupted=yes"])
+        await_claim("it has begun", lambda: "pending-upgrade" in production.helm("status", RELEASE))
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+        with pytest.raises(CommandError, match="another operation"):
+            production.upgrade(files=values)
+        say("helm rollback")
+        production.helm("rollback", RELEASE, "--wait", "--timeout", "3m")
+        production.upgrade("podAnnotations.interrupted=no", files=values)
+        await_claim("three pods serve", lambda: settled(production, 3))
+    assert load.lost == {}
+
+
+def _await_settled(cluster: Cluster, replicas: int) -> None:
+    await_claim(f"{replicas} serve", lambda: settled(cluster, replicas))
+
+
+def test_scaling_in_and_out_under_load_loses_no_request(
+    production: Cluster, client: Client, values: list[Path], tmp_path: Path
+) -> None:
+    with load_from_outside(production, tmp_path, SKU, client.key) as load:
+        for replicas in (1, 3):
+            production.upgrade(f"replicaCount={replicas}", files=values)
+            _await_settled(production, replicas)
+    assert load.lost == {}
+
+
+def test_a_drained_node_takes_one_pod_at_a_time_and_loses_no_request(
+    production: Cluster, client: Client, tmp_path: Path
+) -> None:
+    """Only where the cluster is the tests' own: E2E_MAY_DRAIN=1."""
+    if os.environ.get("E2E_MAY_DRAIN") != "1":
+        pytest.skip("drains a node: E2E_MAY_DRAIN=1 says that it may")
+    node = pods(production)[0]["spec"]["nodeName"]
+    ours = f"--pod-selector={LABELS}api"
+    with load_from_outside(production, tmp_path, SKU, client.key) as load:
+        say(f"kubectl drain {node}")
+        try:
+            run("kubectl", "drain", node, ours, "--ignore-daemonsets", "--delete-emptydir-data", "--timeout=300s")
+            await_claim("three serve elsewhere", lambda: settled(production, 3))
+            assert node not in {pod["spec"]["nodeName"] for pod in pods(production)}
+        finally:
+            run("kubectl", "uncordon", node)
+    assert load.lost == {}
+
+
+def test_pods_with_too_little_memory_never_replace_those_that_serve(
+    production: Cluster, client: Client, values: list[Path], tmp_path: Path
+) -> None:
+    """The rollout stands still, whoever serves goes on, and the next upgrade mends it."""
+    before = identities(production)
+    with load_from_outside(production, tmp_path, SKU, client.key) as load:
+        short = ("resources.requests.memory=32Mi", "resources.limits.memory=32Mi")
+        production.upgrade(*short, files=values, wait=False)
+        await_claim("the kernel has ended a new one", lambda: _out_of_memory(production, before))
+        assert before <= identities(production)
+        assert {pod["metadata"]["uid"] for pod in pods(production) if is_ready(pod)} == before
+        production.upgrade(files=values)
+        await_claim("three serve", lambda: settled(production, 3))
+    assert load.lost == {}
+
+
+def _out_of_memory(cluster: Cluster, before: set[str]) -> bool:
+    new = [pod for pod in pods(cluster) if pod["metadata"]["uid"] not in before]
+    ended = [
+        status.get(state, {}).get("terminated", {}).get("reason")
+        for pod in new
+        for status in pod["status"].get("containerStatuses", [])
+        for state in ("state", "lastState")
+    ]
+    return "OOMKilled" in ended
+
+
+def test_the_autoscaler_adds_pods_under_load_and_takes_them_away_again(
+    production: Cluster, client: Client, values: list[Path], tmp_path: Path
+) -> None:
+    """Of CPU, by the metrics server; scaling in loses nothing either."""
+    scaled = ("autoscaling.enabled=true", "autoscaling.minReplicas=1", "autoscaling.maxReplicas=2")
+    eager = (
+        "autoscaling.targetCPUUtilizationPercentage=40",
+        "autoscaling.behavior.scaleDown.stabilizationWindowSeconds=0",
+    )
+    try:
+        run("kubectl", "top", "nodes")
+    except CommandError as error:
+        pytest.skip(f"no metrics server: {error}")
+    production.upgrade(*scaled, *eager, files=values)
+    await_claim("one serves", lambda: settled(production, 1), seconds=240)
+    with load_from_outside(production, tmp_path, SKU, client.key) as load:
+        await_claim("a second one serves", lambda: settled(production, 2), seconds=240)
+    assert load.lost == {}
+    with load_from_outside(production, tmp_path, SKU, client.key, rate=1) as load:
+        await_claim("one is left", lambda: settled(production, 1), seconds=240)
+    assert load.lost == {}
+
+
+def test_with_hooks_the_schema_comes_first_and_an_uninstall_leaves_the_platforms_own(
+    production: Cluster, platform: Platform, client: Client, values: list[Path]
+) -> None:
+    before = client.request("GET", f"/inventory/{SKU}").json
+    own = {secret["metadata"]["name"] for secret in production.items("secrets") if "helm" not in secret["type"]}
+    production.upgrade("migrations.mode=hook", files=values)
+    assert client.request("GET", f"/inventory/{SKU}").json == before
+    say("helm uninstall")
+    production.helm("uninstall", RELEASE, "--wait", "--timeout", "2m")
+    kinds = "deployments,jobs,services,configmaps,secrets,serviceaccounts,networkpolicies,poddisruptionbudgets"
+
+    def left() -> set[str]:
+        return {found["metadata"]["name"] for found in production.items(kinds)} - {"kube-root-ca.crt", "default"}
+
+    await_claim("only what is the platform's is left", lambda: left() == own | {DATABASE, REDIS})
+    production.install("migrations.mode=hook", files=values)
+    assert client.request("GET", f"/inventory/{SKU}").json == before
