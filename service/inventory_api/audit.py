@@ -82,16 +82,20 @@ def _is_same(before: Any, after: Any) -> bool:
 async def record(
     session: Session, action: str, changes: Mapping[str, Mapping[str, Any]], provenance: Provenance
 ) -> None:
-    """Write a row for each resource that `changes` names, in the caller's transaction.
+    """Write a row for each resource that `changes` names with a field that differs, in the caller's transaction.
 
-    What is known of a resource elsewhere, as in a cache, is forgotten after COMMIT: whoever writes says so here.
+    What is known of a resource elsewhere, as in a cache, is forgotten after COMMIT: whoever writes says so here, also
+    where what was done came to nothing, as of an adjustment by 5 and by -5.
     """
     session.changed(*changes)
+    changed = {resource: fields for resource, fields in changes.items() if fields}
+    if not changed:
+        return
     await session.execute(
         INSERT,
-        [uuid7() for _ in changes],
-        [*changes],
-        [codec.encode(changed) for changed in changes.values()],
+        [uuid7() for _ in changed],
+        [*changed],
+        [codec.encode(fields) for fields in changed.values()],
         action,
         provenance.actor,
         provenance.request_id,

@@ -155,7 +155,14 @@ class HeadersTooLarge(ServiceError):
 
 
 class UnsupportedMediaType(ServiceError):
+    """RFC 9110, 12.5.1: `Accept` lists what the resource takes."""
+
     type, status, title = "UNSUPPORTED_MEDIA_TYPE", 415, "The media type of the body is not supported"
+
+    def __init__(
+        self, message: str | None = None, *, accepted: Sequence[str] = (), headers: Mapping[str, str] | None = None
+    ) -> None:
+        super().__init__(message, headers=headers or ({"Accept": ", ".join(accepted)} if accepted else None))
 
 
 class ValidationFailure(ServiceError):

@@ -3,7 +3,8 @@
 import json
 import socket
 import uuid
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,7 +18,7 @@ from tests.support.waiting import await_claim
 from .cluster import RELEASE, Cluster, run, say
 
 # On kept connections, and as many on new ones.
-RATE = 20
+RATE = 10
 REACH_SECONDS = 3
 ADJUSTMENT = '{"lines": [{"sku": "%s", "delta": 1, "reason": "found"}]}'
 
@@ -31,21 +32,26 @@ class OutsideLoad:
     @property
     def lost(self) -> dict[str, int]:
         """What was not answered with success, by what it was."""
-        return dict(self.outcomes.where(lambda outcome: not 200 <= outcome.status < 300).labels())
+        failed = self.outcomes.where(lambda outcome: not 200 <= outcome.status < 300)
+        return dict(Counter(f"{outcome.kind}: {outcome.label} {outcome.message}" for outcome in failed))
 
 
 @contextmanager
 def load_from_outside(
-    cluster: Cluster, directory: Path, sku: str, key: str, rate: float = RATE
+    cluster: Cluster, directory: Path, skus: Sequence[str], key: str, rate: float = RATE
 ) -> Iterator[OutsideLoad]:
-    """Reads, edits and adjustments of an item at a steady rate, whatever comes back, until left."""
+    """Reads, edits and adjustments of the items at a steady rate, whatever comes back, until left."""
     host, port = address(cluster)
     headers = {"Authorization": f"Bearer {key}"}
     keyed = {**headers, "Idempotency-Key": f"{uuid.uuid4()}-{{n}}"}
     requests = [
-        Request("GET", "GET", f"/inventory/{sku}", headers=headers, weight=3),
-        Request("PATCH", "PATCH", f"/inventory/{sku}", '{"name": "Name {n}"}', headers=headers),
-        Request("POST", "POST", "/inventory/adjustments", ADJUSTMENT % sku, headers=keyed),
+        request
+        for sku in skus
+        for request in (
+            Request("GET", "GET", f"/inventory/{sku}", headers=headers, weight=3),
+            Request("PATCH", "PATCH", f"/inventory/{sku}", '{"name": "Name {n}"}', headers=headers),
+            Request("POST", "POST", "/inventory/adjustments", ADJUSTMENT % sku, headers=keyed),
+        )
     ]
     found = OutsideLoad()
     with ExitStack() as stack:

@@ -105,7 +105,7 @@ _POSTGRES: dict[str, Any] = {
         {"name": "config", "mountPath": "/docker-entrypoint-initdb.d/roles.sql", "subPath": "roles.sql"},
         {"name": "run", "mountPath": "/var/run/postgresql"},
     ],
-    "readinessProbe": {"exec": {"command": ["pg_isready", "-U", "postgres", "-d", "inventory", "-h", DATABASE]}},
+    "readinessProbe": {"exec": {"command": ["pg_isready", "-U", "postgres", "-d", "inventory", "-h", "127.0.0.1"]}},
 }  # fmt: skip
 _VALKEY: dict[str, Any] = {
     "command": [

@@ -17,12 +17,13 @@ from tests.support.waiting import await_claim
 
 from .client import Client, PortForward
 from .cluster import HELM, LABELS, RELEASE, Cluster, CommandError, Manifest, is_ready, restarts, run, say
-from .conftest import ITEM, namespace
+from .conftest import CLUSTER, ITEM, namespace
 from .outside import load_from_outside
 from .production import DATABASE, REDIS, Platform
 
 EXAMPLE = CHART.parent / "examples" / "production-ha" / "values.yaml"
-SKU = "PRODUCTION-1"
+SKUS = [f"PRODUCTION-{number}" for number in range(10)]
+SKU = SKUS[0]
 # How the example differs from one on this cluster: its image, its network and its size.
 OVERRIDES = {
     "image": {
@@ -32,6 +33,8 @@ OVERRIDES = {
     "priorityClassName": "",
     "resources": {"requests": {"cpu": "100m", "memory": "128Mi"}},
     "autoscaling": {"enabled": False},
+    # Two cores carry the cluster, its pods and the load, and new pods take most of both while they start.
+    "extraEnv": [{"name": "INVENTORY_POOL_ACQUIRE_TIMEOUT", "value": "2"}],
     "replicaCount": 3,
     "service": {"type": "NodePort"},
     "ingress": {"enabled": False},
@@ -55,8 +58,9 @@ def values(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
 
 
 @pytest.fixture(scope="module")
-def production() -> Iterator[Cluster]:
+def production(pytestconfig: pytest.Config) -> Iterator[Cluster]:
     with namespace() as made:
+        pytestconfig.stash[CLUSTER] = made
         yield made
 
 
@@ -75,7 +79,8 @@ def client(production: Cluster, platform: Platform, values: list[Path]) -> Itera
     production.install(files=values)
     with PortForward(production, f"service/{RELEASE}", 80) as forward:
         made = Client(forward, platform.keys["admin"])
-        assert made.request("PUT", f"/inventory/{SKU}", {**ITEM, "quantity": 1000}).status == 201
+        for sku in SKUS:
+            assert made.request("PUT", f"/inventory/{sku}", {**ITEM, "quantity": 1000}).status == 201
         yield made
 
 
@@ -169,7 +174,7 @@ def test_upgrades_under_load_from_outside_lose_no_request(
         def replaced(before: set[str] = before) -> bool:
             return settled(production, 3) and not before & identities(production)
 
-        with load_from_outside(production, tmp_path, SKU, client.key) as load:
+        with load_from_outside(production, tmp_path, SKUS, client.key) as load:
             production.upgrade(f"podAnnotations.upgrade=n{number}", files=values)
             await_claim("every pod is another one", replaced)
         lost |= load.lost
@@ -182,7 +187,7 @@ def test_an_upgrade_that_was_interrupted_is_rolled_back_and_made_again(
     production: Cluster, client: Client, values: list[Path], tmp_path: Path
 ) -> None:
     """As docs/install.md says; and what it leaves meanwhile serves."""
-    with load_from_outside(production, tmp_path, SKU, client.key) as load:
+    with load_from_outside(production, tmp_path, SKUS, client.key) as load:
         settings = [argument for file in values for argument in ("--values", str(file))]
         command = [HELM, "--namespace", production.namespace, "upgrade", RELEASE, str(CHART), "--wait", *settings]
         process = subprocess.Popen([*command, "--set", "podAnnotations.interrupted=yes"])
@@ -205,7 +210,7 @@ def _await_settled(cluster: Cluster, replicas: int) -> None:
 def test_scaling_in_and_out_under_load_loses_no_request(
     production: Cluster, client: Client, values: list[Path], tmp_path: Path
 ) -> None:
-    with load_from_outside(production, tmp_path, SKU, client.key) as load:
+    with load_from_outside(production, tmp_path, SKUS, client.key) as load:
         for replicas in (1, 3):
             production.upgrade(f"replicaCount={replicas}", files=values)
             _await_settled(production, replicas)
@@ -220,7 +225,7 @@ def test_a_drained_node_takes_one_pod_at_a_time_and_loses_no_request(
         pytest.skip("drains a node: E2E_MAY_DRAIN=1 says that it may")
     node = pods(production)[0]["spec"]["nodeName"]
     ours = f"--pod-selector={LABELS}api"
-    with load_from_outside(production, tmp_path, SKU, client.key) as load:
+    with load_from_outside(production, tmp_path, SKUS, client.key) as load:
         say(f"kubectl drain {node}")
         try:
             run("kubectl", "drain", node, ours, "--ignore-daemonsets", "--delete-emptydir-data", "--timeout=300s")
@@ -236,7 +241,7 @@ def test_pods_with_too_little_memory_never_replace_those_that_serve(
 ) -> None:
     """The rollout stands still, whoever serves goes on, and the next upgrade mends it."""
     before = identities(production)
-    with load_from_outside(production, tmp_path, SKU, client.key) as load:
+    with load_from_outside(production, tmp_path, SKUS, client.key) as load:
         short = ("resources.requests.memory=32Mi", "resources.limits.memory=32Mi")
         production.upgrade(*short, files=values, wait=False)
         await_claim("the kernel has ended a new one", lambda: _out_of_memory(production, before))
@@ -273,10 +278,10 @@ def test_the_autoscaler_adds_pods_under_load_and_takes_them_away_again(
         pytest.skip(f"no metrics server: {error}")
     production.upgrade(*scaled, *eager, files=values)
     await_claim("one serves", lambda: settled(production, 1), seconds=240)
-    with load_from_outside(production, tmp_path, SKU, client.key) as load:
+    with load_from_outside(production, tmp_path, SKUS, client.key) as load:
         await_claim("a second one serves", lambda: settled(production, 2), seconds=240)
     assert load.lost == {}
-    with load_from_outside(production, tmp_path, SKU, client.key, rate=1) as load:
+    with load_from_outside(production, tmp_path, SKUS, client.key, rate=1) as load:
         await_claim("one is left", lambda: settled(production, 1), seconds=240)
     assert load.lost == {}
 

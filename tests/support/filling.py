@@ -29,13 +29,13 @@ STATEMENTS = {
     "movements": """
         INSERT INTO stock_movement (id, sku, location, kind, on_hand_delta, reserved_delta, on_hand, reserved, actor,
                                     request_id, created_at)
-        SELECT gen_random_uuid(), 'S-' || lpad(n::text, 9, '0'), 'MAIN', 'adjustment', 1, 0, turn, 0, 'key:x', 'r',
-               clock_timestamp() - turn * interval '1 day'
+        SELECT gen_random_uuid(), 'S-' || lpad(n::text, 9, '0'), 'MAIN', 'adjustment', 1, 0, turn, 0, 'key:x',
+               'r-' || n, clock_timestamp() - turn * interval '1 day'
         FROM generate_series(1, 9) AS turn, generate_series(1, $1::int) AS n""",
     "movements of one": """
         INSERT INTO stock_movement (id, sku, location, kind, on_hand_delta, reserved_delta, on_hand, reserved, actor,
                                     request_id, created_at)
-        SELECT gen_random_uuid(), 'S-000000001', 'MAIN', 'adjustment', 1, 0, n, 0, 'key:x', 'r',
+        SELECT gen_random_uuid(), 'S-000000001', 'MAIN', 'adjustment', 1, 0, n, 0, 'key:x', 'r-' || n,
                clock_timestamp() - n * interval '1 second'
         FROM generate_series(1, $1::int) AS n""",
     "audit": """

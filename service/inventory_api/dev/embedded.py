@@ -136,7 +136,10 @@ class EmbeddedPostgres:
             "--auth=trust",
             "-E",
             "UTF8",
+            # Compares by code points, as the service does, and knows upper and lower case of all letters.
             "--locale=C",
+            "--locale-provider=builtin",
+            "--builtin-locale=C.UTF-8",
         ]
         user = account()
         result = subprocess.run(

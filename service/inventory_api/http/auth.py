@@ -4,7 +4,7 @@ import hashlib
 import hmac
 import logging
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Literal
@@ -71,13 +71,13 @@ class ApiKeys:
         self._checked = -RECHECK_SECONDS
         self._failing = False
 
-    def authenticate(self, authorization: str | None) -> Principal:
+    def authenticate(self, authorization: Sequence[str]) -> Principal:
         """
         Raises:
-            Unauthenticated: there is no key, or none that is valid now.
+            Unauthenticated: there is no key, or more than one, or none that is valid now.
         """
         self.refresh()
-        scheme, _, token = (authorization or "").partition(" ")
+        scheme, _, token = (authorization[0] if len(authorization) == 1 else "").partition(" ")
         if scheme.lower() != "bearer" or not token.strip():
             raise Unauthenticated("Send an API key as `Authorization: Bearer <key>`.")
         digest = hashlib.sha256(token.strip().encode("latin-1")).hexdigest()

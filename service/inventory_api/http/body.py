@@ -19,6 +19,8 @@ from inventory_api.errors import (
 UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
 JSON_MEDIA_TYPE = "application/json"
 MERGE_PATCH = "application/merge-patch+json"
+NOT_ZERO = re.compile(r"-?[0.]*[1-9]")
+CHARSET = re.compile(r'charset\s*=\s*"?([^\s";]*)', re.IGNORECASE)
 MAX_DEPTH = 64
 # What parsing and validation cost is by the number of values, of which a body has up to one in two bytes.
 MAX_VALUES = 10_000
@@ -33,19 +35,26 @@ class JsonRequest(Request):
         """The body, parsed.
 
         Raises:
-            UnsupportedMediaType: the declared type is none of `media_types`.
+            UnsupportedMediaType: the declared type is none of `media_types`, or the body is encoded.
             MalformedJson: it is empty, no JSON, JSON with two meanings (a member twice, NaN), or nested too deep.
             PayloadTooLarge: it has more values than `MAX_VALUES`.
             ValidationFailure: a string that PostgreSQL cannot store (NUL, a lone surrogate).
         """
         if media_type(self.headers) not in media_types:
-            raise UnsupportedMediaType(f"The body must be {' or '.join(media_types)}.")
+            raise UnsupportedMediaType(f"The body must be {' or '.join(media_types)}.", accepted=media_types)
+        if self.headers.get("content-encoding", "identity").strip().lower() != "identity":
+            raise UnsupportedMediaType("The body must not be compressed.", headers={"Accept-Encoding": "identity"})
         return parse(await self.body())
 
 
 def media_type(headers: Headers) -> str:
-    """The media type without parameters, in lower case; empty where none is declared."""
-    return headers.get("content-type", "").partition(";")[0].strip().lower()
+    """The media type without parameters, in lower case; empty where none is declared, or several are, or no UTF-8."""
+    lines = headers.getlist("content-type")
+    if len(lines) != 1:
+        return ""
+    declared, _, parameters = lines[0].partition(";")
+    charset = CHARSET.search(parameters)
+    return declared.strip().lower() if charset is None or charset[1].lower() == "utf-8" else ""
 
 
 def parse(body: bytes) -> Any:
@@ -110,8 +119,8 @@ def _refuse_constant(_: str) -> NoReturn:
 
 def _finite(text: str) -> float:
     value = float(text)
-    if value in (float("inf"), float("-inf")):
-        raise MalformedJson("A number is too large.")
+    if value in (float("inf"), float("-inf")) or (value == 0 and NOT_ZERO.match(text)):
+        raise MalformedJson("A number is too large or too small.")
     return value
 
 

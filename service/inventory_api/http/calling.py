@@ -5,6 +5,7 @@ docs/decisions/0010-dependencies-planned-once.md says what it gains, and what a 
 """
 
 import inspect
+from collections import Counter
 from collections.abc import Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
@@ -15,6 +16,7 @@ from fastapi.dependencies.utils import request_body_to_args, request_params_to_a
 from fastapi.exceptions import RequestValidationError
 from fastapi.routing import APIRoute
 from starlette.background import BackgroundTasks
+from starlette.datastructures import QueryParams
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -45,9 +47,21 @@ class Step:
                 found, wrong = request_params_to_args(fields, getattr(request, source))
                 values.update(found)
                 errors += wrong
+        if self.dependant.query_params and request.scope["query_string"]:
+            errors += _repeated(request.query_params)
         if self.dependant.request_param_name:
             values[self.dependant.request_param_name] = request
         return values, errors
+
+
+def _repeated(query: QueryParams) -> list[Any]:
+    """An error for each parameter that is there more than once: nobody could say which of them is meant."""
+    counts = Counter(name for name, _ in query.multi_items())
+    return [
+        {"type": "repeated", "loc": ("query", name), "msg": "It may be there once."}
+        for name, count in counts.items()
+        if count > 1
+    ]
 
 
 class Call:

@@ -8,7 +8,8 @@ from inventory_api.errors import PreconditionFailed
 
 ANY = "*"
 # `*` stands alone by the RFC; in a list it still asks for what it asks for.
-TAG = re.compile(r'(?:W/)?"[\x21\x23-\x7e\x80-\xff]*"|(?<![^\s,])\*(?![^\s,])')
+TAG = re.compile(r'(?:W/)?"[\x21\x23-\x7e\x80-\xff]*"|\*')
+LIST = re.compile(rf"[\s,]*(?:(?:{TAG.pattern})(?:\s*,[\s,]*(?:{TAG.pattern}))*)?[\s,]*")
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,9 +63,9 @@ class Conditions:
 def parse_tags(lines: Sequence[str]) -> tuple[str, ...] | None:
     """The tags of a header, over all of its lines, or None where there are none.
 
-    What is no tag matches nothing: a condition is never dropped.
+    What is no list of tags matches nothing: a condition is never dropped, nor guessed at.
     """
     if not lines:
         return None
     header = ",".join(lines)
-    return tuple(TAG.findall(header))
+    return tuple(TAG.findall(header)) if LIST.fullmatch(header) else ()

@@ -31,6 +31,10 @@ PROBLEM_TYPE = "urn:inventory-api:error:"
 SERVER_ERROR = 500
 # Of what may be thousands, enough to mend a request by.
 MAX_DETAILS = 100
+# Characters of a member's name, which is the client's where it is not known here.
+MAX_NAME = 64
+# In the words of JSON, where pydantic's are Python's.
+MESSAGES = {"model_attributes_type": "Input should be a JSON object", "dict_type": "Input should be a JSON object"}
 
 
 def from_exception(error: Exception) -> ServiceError:
@@ -133,8 +137,9 @@ def _from_http(error: HTTPException) -> ServiceError:
 
 def _detail(found: Mapping[str, Any]) -> Detail:
     """Location, code and message only: `input` and `ctx` hold what the client sent, and what JSON cannot."""
-    message = str(found["msg"]).removeprefix("Value error, ")
-    return Detail(tuple(found["loc"]), str(found["type"]), message)
+    code = str(found["type"])
+    location = tuple(part[:MAX_NAME] if isinstance(part, str) else part for part in found["loc"])
+    return Detail(location, code, MESSAGES.get(code, str(found["msg"])))
 
 
 def _view(detail: Detail) -> dict[str, Any]:

@@ -31,9 +31,7 @@ class PageQuery(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     limit: Annotated[int, Field(ge=1, description=f"More than {MAX_LIMIT} is taken as {MAX_LIMIT}.")] = DEFAULT_LIMIT
-    cursor: Annotated[
-        str | None, Field(max_length=500, description="`next_cursor` of the page before, with the same filters.")
-    ] = None
+    cursor: Annotated[str | None, Field(description="`next_cursor` of the page before, with the same filters.")] = None
 
     @property
     def size(self) -> int:
@@ -103,7 +101,10 @@ def decode(cursor: str | None, filters: Filters, order: Order) -> tuple[Any, ...
         return (None,) * len(order.readers)
     try:
         padded = cursor + "=" * (-len(cursor) % 4)
-        digest, *parts = json.loads(base64.b64decode(padded.encode("ascii"), altchars=b"-_", validate=True))
+        found = json.loads(base64.b64decode(padded.encode("ascii"), altchars=b"-_", validate=True))
+        if not isinstance(found, list):
+            raise InvalidCursor
+        digest, *parts = found
         position = tuple(read(part) for read, part in zip(order.readers, parts, strict=True))
     except (ValueError, TypeError, AttributeError, RecursionError, OverflowError) as error:
         raise InvalidCursor from error

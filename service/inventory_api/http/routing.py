@@ -78,7 +78,7 @@ class Route(APIRoute):
         context = request_context.current()
         if context is not None:
             context.route = self.path
-        principal = keys.authenticate(request.headers.get("authorization"))
+        principal = keys.authenticate(request.headers.getlist("authorization"))
         if context is not None:
             context.principal = principal.name
         trace.get_current_span().set_attribute("enduser.id", principal.name)

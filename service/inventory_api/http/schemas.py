@@ -18,7 +18,7 @@ UtcDatetime = Annotated[
 ]
 
 
-# One line of it, such as a name or a reason.
+# Such as a name or a reason.
 Text = Annotated[str, Field(min_length=1, max_length=200, pattern=r"\S")]
 
 

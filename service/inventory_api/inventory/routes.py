@@ -9,6 +9,7 @@ from inventory_api.database.session import Session
 from inventory_api.errors import (
     Detail,
     EmptyPatch,
+    InsufficientStock,
     InvalidCursor,
     NotFound,
     PreconditionFailed,
@@ -35,6 +36,7 @@ router = APIRouter(prefix="/inventory", tags=["inventory"], route_class=Route)
 
 CHANGE: tuple[type[ServiceError], ...] = (
     *BODY,
+    InsufficientStock,
     StockBelowReserved,
     PreconditionFailed,
     UnknownLocation,

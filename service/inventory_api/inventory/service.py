@@ -10,14 +10,14 @@ from inventory_api import audit
 from inventory_api.audit import Provenance
 from inventory_api.database.session import Session
 from inventory_api.database.transaction import in_transaction
-from inventory_api.errors import Detail, NotFound, PreconditionRequired, StockBelowReserved
+from inventory_api.errors import NotFound, PreconditionRequired
 from inventory_api.http.conditional import Conditions
 from inventory_api.inventory import queries
 from inventory_api.inventory.attributes import merge_patch
 from inventory_api.inventory.listing import Filters
 from inventory_api.inventory.model import Item, resource
 from inventory_api.stock import service as stock
-from inventory_api.stock.model import Level, Movement
+from inventory_api.stock.model import Movement
 
 
 async def get_item(session: Session, sku: str) -> Item:
@@ -43,7 +43,7 @@ async def put_item(
     Raises:
         PreconditionRequired: the item exists, and the request is not conditional.
         PreconditionFailed: the item is not in the state that the request requires.
-        UnknownLocation, StockBelowReserved, ValidationFailure: as the names say.
+        UnknownLocation, InsufficientStock, StockBelowReserved, ValidationFailure: as the names say.
     """
     item = await _lock(session, sku)
     if item is None:
@@ -74,7 +74,7 @@ async def patch_item(
         NotFound: there is no item with this sku.
         PreconditionRequired: the patch sets `quantity` without If-Match.
         PreconditionFailed: the item is not in the state that the request requires.
-        UnknownLocation, StockBelowReserved, ValidationFailure: as the names say.
+        UnknownLocation, InsufficientStock, StockBelowReserved, ValidationFailure: as the names say.
     """
     item = _found(await _lock(session, sku))
     conditions.check(item.etag)
@@ -133,20 +133,7 @@ async def _change(session: Session, item: Item, fields: Mapping[str, Any], actio
 async def _change_quantity(session: Session, item: Item, delta: int, provenance: Provenance) -> Item:
     """Apply the difference at the item's location."""
     location = item.warehouse_location
-    level = item.level_at(location)
-    there = level or Level(location, 0, 0, 0)
-    if there.on_hand + delta < there.reserved:
-        raise StockBelowReserved(
-            details=[
-                Detail(
-                    ("body", "quantity"),
-                    "stock_below_reserved",
-                    f"At {location}, where the difference is applied, less would be left than is reserved.",
-                    there.described(item.sku),
-                )
-            ]
-        )
-    level = level or await stock.make_level(session, item.sku, location)
+    level = item.level_at(location) or await stock.make_level(session, item.sku, location)
     return item.with_level(await stock.set_on_hand(session, item.sku, level, delta, provenance))
 
 

@@ -15,10 +15,14 @@ logger = logging.getLogger(__name__)
 # It reads everything, and waits for nobody.
 SERVER_SETTINGS = {"application_name": "inventory-api-verify-ledger", "default_transaction_read_only": "on"}
 CLOSE_SECONDS = 3.0
+UNREADABLE = 2
 
 
 async def verify_ledger(dsn: Callable[[], str]) -> int:
-    """Log each level that differs from its movements; the exit status is 0 where none does, else 1."""
+    """Log each level that differs from its movements.
+
+    The exit status is 0 where none does, 1 where some do, and 2 where the ledger cannot be read.
+    """
     try:
         connection = await pool.connect(dsn(), server_settings=SERVER_SETTINGS, command_timeout=None)
         try:
@@ -27,7 +31,7 @@ async def verify_ledger(dsn: Callable[[], str]) -> int:
             await connection.close(timeout=CLOSE_SECONDS)
     except (asyncpg.PostgresError, *UNUSABLE) as error:
         logger.error("the ledger cannot be read: %s", str(error) or type(error).__name__)
-        return 1
+        return UNREADABLE
     for mismatch in found:
         logger.error("a level is not the sum of its movements", extra=asdict(mismatch))
     logger.info("%d levels differ from the ledger", len(found))

@@ -1,5 +1,6 @@
 """What may become of stock, and the errors of what may not. Pure: what is there is given."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from itertools import groupby
 
@@ -78,13 +79,14 @@ def _plan_line(
     for change, target in line:
         level = Level(target.location, on_hand[target.key], levels[target.key].reserved, 0)
         reached = on_hand[target.key] = level.on_hand + change.on_hand_delta
-        if fault := _fault(change, reached, level):
+        if fault := fault_of(change, reached, level):
             return [], fault
         steps.append(Step(change, target.location, reached, level.reserved))
     return steps, None
 
 
-def _fault(change: Change, reached: int, level: Level) -> Fault | None:
+def fault_of(change: Change, reached: int, level: Level) -> Fault | None:
+    """Why the level cannot become that, if it cannot: the kind of error, and what it says of the change."""
     place = (*change.line, change.quantity_field)
     if reached > INT4_MAX:
         return ValidationFailure, _too_much(change, level.described(change.sku))
@@ -107,7 +109,7 @@ def refuse_made(steps: Sequence[Step], made: Sequence[Made]) -> None:
     added = [pair for pair in zip(steps, made, strict=True) if pair[0].change.on_hand_delta > 0]
     inactive = [
         Detail(
-            (*step.change.line, step.change.location_field),
+            (*step.change.line, step.change.location_field if step.change.location else step.change.quantity_field),
             "inactive_location",
             "The location takes no stock.",
             {"location": step.location},
@@ -117,8 +119,11 @@ def refuse_made(steps: Sequence[Step], made: Sequence[Made]) -> None:
     ]
     if inactive:
         raise UnknownLocation("A location takes no stock.", details=inactive)
+    delta = Counter[str]()
+    for step in steps:
+        delta[step.change.sku] += step.change.on_hand_delta
     too_much = [
-        _too_much(step.change, {"sku": step.change.sku, "on_hand": result.on_hand_of_item})
+        _too_much(step.change, {"sku": step.change.sku, "on_hand": result.on_hand_of_item - delta[step.change.sku]})
         for step, result in added
         if result.on_hand_of_item > INT4_MAX
     ]

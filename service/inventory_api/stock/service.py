@@ -42,10 +42,14 @@ async def set_on_hand(session: Session, sku: str, level: Level, delta: int, prov
     """Change a level that the caller has locked, within its transaction, and under its audit row; tells the new one.
 
     Raises:
+        InsufficientStock, StockBelowReserved: too little is there, or too little would be left.
         UnknownLocation: more is put where no stock is taken.
         ValidationFailure: more would be there than can be counted.
     """
-    change = Change(("body",), "quantity", "warehouse_location", sku, level.location, delta, "set", "quantity set")
+    change = Change(("body",), "quantity", "quantity", sku, level.location, delta, "set", "quantity set")
+    if fault := rules.fault_of(change, level.on_hand + delta, level):
+        kind, detail = fault
+        raise kind(f"{kind.title}, at {level.location}, where the difference is applied.", details=[detail])
     step = Step(change, level.location, level.on_hand + delta, level.reserved)
     await _move(session, [step], provenance)
     return Level(level.location, step.on_hand, level.reserved, level.version + 1)

@@ -24,6 +24,12 @@ async def test_without_a_valid_key_the_answer_is_401_with_a_challenge(service: S
     assert response.headers["WWW-Authenticate"] == "Bearer"
 
 
+async def test_of_two_keys_neither_counts(service: Service) -> None:
+    headers = [("Authorization", f"Bearer {key}") for key in (ADMIN_KEY, "another")]
+    for sent in (headers, headers[::-1]):
+        assert (await service.anonymous.get("/inventory/A-1", headers=sent)).status_code == 401
+
+
 async def test_each_route_asks_for_its_scopes_and_no_others(service: Service, keys_file: Path) -> None:
     """Each route of the API x each scope: with all scopes but one, 403 where it is one of the route's, and else not."""
     table: RouteTable = service.app.api.state.route_table

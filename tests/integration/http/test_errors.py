@@ -1,6 +1,7 @@
 """One error shape, whoever raises."""
 
 import asyncio
+import json
 import logging
 from typing import Any
 
@@ -208,6 +209,37 @@ async def test_openapi_is_valid_and_says_what_a_route_answers(service: Service) 
     assert "ETag" in operation["responses"]["200"]["headers"]
     assert "HTTPValidationError" not in document["components"]["schemas"]
     assert "503" in document["paths"]["/system/ready"]["get"]["responses"]
+
+
+@pytest.mark.parametrize(
+    ("headers", "told"),
+    [
+        ([("Content-Type", "text/plain")], ("Accept", "application/json")),
+        ([("Content-Type", "application/json"), ("Content-Type", "text/plain")], ("Accept", "application/json")),
+        ([("Content-Type", "application/json; charset=utf-16")], ("Accept", "application/json")),
+        ([("Content-Type", "application/json"), ("Content-Encoding", "gzip")], ("Accept-Encoding", "identity")),
+    ],
+)
+async def test_a_body_of_another_kind_is_refused_with_what_is_taken(
+    service: Service, headers: list[tuple[str, str]], told: tuple[str, str]
+) -> None:
+    refused = await service.api.put("/inventory/A-1", content=json.dumps(ITEM).encode(), headers=headers)
+    assert (refused.status_code, error_of(refused)["type"]) == (415, "UNSUPPORTED_MEDIA_TYPE")
+    assert refused.headers[told[0]] == told[1]
+
+
+@pytest.mark.parametrize("charset", ["utf-8", '"UTF-8"'])
+async def test_a_body_may_say_that_it_is_utf_8(service: Service, charset: str) -> None:
+    headers = {"Content-Type": f"application/json; charset={charset}", "Content-Encoding": "identity"}
+    assert (await service.api.put("/inventory/A-1", content=json.dumps(ITEM), headers=headers)).status_code == 201
+
+
+async def test_what_is_wrong_is_told_in_few_words_however_long_the_names_are(service: Service) -> None:
+    refused = await service.api.patch("/inventory/A-1", json={f"{number}-{'x' * 8_000}": 1 for number in range(100)})
+    assert len(error_of(refused)["details"]) == 100
+    assert len(refused.content) < 30_000
+    none = await service.api.patch("/inventory/A-1", json=[])
+    assert error_of(none)["details"][0]["message"] == "Input should be a JSON object"
 
 
 async def test_openapi_names_the_headers_of_each_answer(service: Service) -> None:

@@ -117,6 +117,22 @@ async def test_a_duplicate_waits_without_a_connection_and_then_says_that_the_fir
     assert (await adjust(service, "k")).status_code == 201
 
 
+async def test_a_database_that_stands_still_is_not_taken_for_a_request_that_came_before(
+    service: Service, database_url: str
+) -> None:
+    """The first of its key waits for a lock of the records, and nobody else has it."""
+    holder = await asyncpg.connect(database_url)
+    transaction = holder.transaction()
+    await transaction.start()
+    await holder.execute("LOCK TABLE idempotency_record")
+    refused = await adjust(service, "k")
+    await transaction.rollback()
+    await holder.close()
+    assert (refused.status_code, error_of(refused)["type"]) == (503, "DEPENDENCY_UNAVAILABLE")
+    assert await service.metric("idempotency_total", result="in_progress") == 0
+    assert (await adjust(service, "k")).status_code == 201
+
+
 async def test_a_record_is_forgotten_after_a_day(service: Service, database_url: str) -> None:
     await adjust(service, "k")
     age = "UPDATE idempotency_record SET created_at = created_at - interval '25 hours' RETURNING key"

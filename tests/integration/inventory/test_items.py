@@ -212,6 +212,32 @@ async def test_stock_cannot_fall_below_what_is_reserved_and_the_error_says_how_m
     assert (await service.patch("A-1", {"quantity": 7}, If_Match=etag)).status_code == 200
 
 
+async def test_no_more_is_taken_from_a_location_than_is_there(service: Service) -> None:
+    """Whatever is elsewhere: a quantity is set by the difference."""
+    (await service.api.post("/locations", json={"code": "EAST", "name": "East"})).raise_for_status()
+    etag = (await service.put("A-1", quantity=10)).headers["ETag"]
+    moved = await service.patch("A-1", {"quantity": 12, "warehouse_location": "EAST"}, If_Match=etag)
+    refused = await service.patch("A-1", {"quantity": 9}, If_Match=moved.headers["ETag"])
+    assert (refused.status_code, error_of(refused)["type"]) == (409, "INSUFFICIENT_STOCK")
+    assert error_of(refused)["details"][0]["meta"]["available"] == 2
+    assert (await service.api.get("/inventory/A-1")).json() == moved.json()
+
+
+@pytest.mark.parametrize("sku", [".", ".."])
+async def test_what_no_path_can_name_is_no_sku_and_no_code(service: Service, sku: str) -> None:
+    made = await service.api.post("/locations", json={"code": sku, "name": "Nowhere"})
+    assert error_of(made)["details"][0]["location"] == ["body", "code"]
+    line = {"sku": sku, "delta": 1, "reason": "found"}
+    changed = await service.api.post("/inventory/adjustments", json={"lines": [line]}, headers={"Idempotency-Key": "k"})
+    assert error_of(changed)["details"][0]["location"] == ["body", "lines", 0, "sku"]
+
+
+@pytest.mark.parametrize("sku", ["...", ".a", "..a", "a.", "-", "x" * 64, "." + "x" * 63])
+async def test_a_sku_may_begin_with_dots(service: Service, sku: str) -> None:
+    assert (await service.put(sku)).status_code == 201
+    assert (await service.api.get(f"/inventory/{sku}")).json()["sku"] == sku
+
+
 async def test_the_location_is_applied_before_the_quantity(service: Service, database_url: str) -> None:
     connection = await asyncpg.connect(database_url)
     await connection.execute("INSERT INTO location (code, name) VALUES ('EAST', 'East')")
@@ -228,7 +254,8 @@ async def test_a_location_that_is_not_active_takes_no_stock_by_put_or_patch(serv
     refused = await service.put("A-1", warehouse_location="OLD")
     assert (refused.status_code, error_of(refused)["type"]) == (422, "UNKNOWN_LOCATION")
     detail = error_of(refused)["details"][0]
-    assert (detail["location"], detail["code"]) == (["body", "warehouse_location"], "inactive_location")
+    assert (detail["location"], detail["code"]) == (["body", "quantity"], "inactive_location")
+    assert detail["meta"] == {"location": "OLD"}
     assert (await service.api.get("/inventory/A-1")).status_code == 404
     created = await service.put("A-1", warehouse_location="OLD", quantity=0)
     assert created.status_code == 201

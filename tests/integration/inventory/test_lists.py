@@ -51,6 +51,7 @@ async def test_items_are_listed_by_sku_as_each_is_read(service: Service, items: 
         ({"q": "\U0010ffff %"}, ["Z"]),
         ({"q": "bolt", "discontinued": "false", "location": "MAIN", "low_stock": "false"}, ["BOLT-2"]),
         ({"updated_since": "2020-01-01T00:00:00Z"}, ["BOLT-2", "Z", "bolt-1", "nut-1"]),
+        ({"updated_since": "2020-01-01t00:00:00.5z"}, ["BOLT-2", "Z", "bolt-1", "nut-1"]),
         ({"updated_since": "2100-01-01T00:00:00+02:00"}, []),
     ],
 )
@@ -75,6 +76,11 @@ async def test_filters_narrow_the_list_and_pages_keep_to_them(
         {"updated_since": "yesterday"},
         {"updated_since": "2026-01-01T00:00:00"},
         {"updated_since": "0001-01-01T00:00:00+23:59"},
+        {"updated_since": "2026-W01-1T00:00:00Z"},
+        {"updated_since": "20260101T000000Z"},
+        {"updated_since": "2026-01-01T00Z"},
+        [("location", "MAIN"), ("location", "EAST")],
+        [("limit", "1"), ("limit", "1")],
     ],
 )
 async def test_a_filter_that_is_none_is_a_422_and_not_a_list_of_everything(service: Service, query: Any) -> None:

@@ -74,7 +74,7 @@ class Model:
         item = self.items[sku]
         after = item.on_hand.get(home, 0) + quantity - sum(item.on_hand.values())
         if after < item.reserved.get(home, 0):
-            return Refused("STOCK_BELOW_RESERVED", [])
+            return Refused("INSUFFICIENT_STOCK" if after < 0 else "STOCK_BELOW_RESERVED", [])
         if after > item.on_hand.get(home, 0) and home not in self.active:
             return Refused("UNKNOWN_LOCATION", [])
         if quantity != sum(item.on_hand.values()):

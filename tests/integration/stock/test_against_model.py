@@ -129,7 +129,9 @@ class StockMachine(RuleBasedStateMachine):
         self.sent[key] = (path, body, answer)
         entries = self.ask("GET", f"/audit?request_id={answer.headers['X-Request-ID']}").json()["items"]
         assert {entry["resource"]: entry["changes"] for entry in entries} == {
-            f"item:{sku}": _difference(before[sku], self.model.items[sku].on_hand) for sku in {s.sku for s in steps}
+            f"item:{sku}": changes
+            for sku in {step.sku for step in steps}
+            if (changes := _difference(before[sku], self.model.items[sku].on_hand))
         }
 
     @precondition(lambda self: self.sent)

@@ -75,6 +75,16 @@ async def test_lines_are_made_in_order_and_each_is_a_movement(service: Service, 
     assert await on_hand(service, "A-1") == {"MAIN": 10, "WEST": 2}
 
 
+async def test_what_comes_to_nothing_is_in_the_ledger_and_not_in_the_audit(service: Service, stocked: None) -> None:
+    """And is read at once: the level has another version."""
+    before = (await service.api.get("/inventory/A-1")).headers["ETag"]
+    made = await post(service, "adjustments", adjustment("A-1", 5), adjustment("A-1", -5), adjustment("B-2", 1))
+    assert len(made.json()["movements"]) == 3
+    assert (await service.api.get("/inventory/A-1")).headers["ETag"] != before
+    assert [entry["action"] for entry in await service.audit("A-1")] == ["create"]
+    assert [entry["action"] for entry in await service.audit("B-2")] == ["adjust", "create"]
+
+
 async def test_a_transfer_takes_from_one_location_and_gives_to_another(service: Service, stocked: None) -> None:
     response = await post(service, "transfers", transfer("A-1", "MAIN", "EAST", 4))
     assert [one["kind"] for one in response.json()["movements"]] == ["transfer_out", "transfer_in"]
@@ -151,6 +161,7 @@ async def test_no_more_of_an_item_is_on_hand_than_can_be_counted_whatever_the_lo
     assert [(detail["location"], detail["code"]) for detail in error["details"]] == [
         (["body", "lines", 1, "delta"], "too_much")
     ]
+    assert error["details"][0]["meta"] == {"sku": "A-1", "on_hand": 10}
     assert (await post(service, "adjustments", adjustment("A-1", most - 10, location="EAST"))).status_code == 201
     assert (await post(service, "transfers", transfer("A-1", "MAIN", "EAST", 10))).status_code == 201
     assert (await service.api.get("/inventory/A-1")).json()["quantity"] == most

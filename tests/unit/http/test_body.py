@@ -8,7 +8,9 @@ from inventory_api.errors import MalformedJson, PayloadTooLarge, ServiceError, V
 from inventory_api.http.body import MAX_VALUES, parse
 
 
-@pytest.mark.parametrize("text", ["{}", '{"a": [1, 2.5, true, null, "x"]}', '"\\u00e9\\ud83d\\ude00"', " 1 "])
+@pytest.mark.parametrize(
+    "text", ["{}", "0.0", "-0e-400", '{"a": [1, 2.5, true, null, "x"]}', '"\\u00e9\\ud83d\\ude00"', " 1 "]
+)
 def test_json_is_read(text: str) -> None:
     parse(text.encode())
 
@@ -17,7 +19,8 @@ def test_json_is_read(text: str) -> None:
     "body",
     [
         b"", b" ", b"{", b"nul", b"{'a': 1}", b'{"a": 1,}', b'{"a": 1, "a": 1}', b'{"b": {"a": 1, "a": 2}}', b"NaN",
-        b"-Infinity", b"1e400", b"-1e400", b"\xff\xfe", b'"\x00"', b"[" * 9_000, b"9" * 5_000, b"{}{}",
+        b"-Infinity", b"1e400", b"-1e400", b"0.1e-400", b"-1e-400", b"\xff\xfe",
+        b'"\x00"', b"[" * 9_000, b"9" * 5_000, b"{}{}",
     ],
 )  # fmt: skip
 def test_what_is_no_json_or_has_two_meanings_is_malformed(body: bytes) -> None:

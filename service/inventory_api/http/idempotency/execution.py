@@ -10,7 +10,7 @@ from starlette.responses import Response
 
 from inventory_api.database.session import Session
 from inventory_api.database.transaction import in_transaction
-from inventory_api.errors import IdempotencyInProgress, IdempotencyKeyReused
+from inventory_api.errors import DependencyUnavailable, IdempotencyInProgress, IdempotencyKeyReused
 from inventory_api.http.idempotency import records
 from inventory_api.http.idempotency.key import Key
 from inventory_api.http.idempotency.records import Answer
@@ -40,19 +40,24 @@ class Idempotency:
         Raises:
             IdempotencyInProgress: the first was not answered in that time.
             IdempotencyKeyReused: the key was used for another request.
+            DependencyUnavailable: nor was it known in that time whether there is a first.
         """
         if self._key is None:
             return _response(await effect(), is_replayed=False)
+        is_duplicate = False
         try:
             async with asyncio.timeout(WAIT_SECONDS) as waiting:
                 for pause in itertools.chain(PAUSES_SECONDS, itertools.repeat(PAUSES_SECONDS[-1])):
                     with suppress(_InProgress):
                         return await self._try(session, self._key, effect, waiting)
+                    is_duplicate = True
                     await session.give_back()
                     await asyncio.sleep(pause)
         except TimeoutError as error:
             if not waiting.expired():
                 raise
+            if not is_duplicate:
+                raise DependencyUnavailable("The database did not answer in time.") from error
             self._results.labels(result="in_progress").inc()
             raise IdempotencyInProgress from error
         except IdempotencyKeyReused:
