@@ -20,6 +20,7 @@ from inventory_api.errors import (
     InsufficientStock,
     InternalFailure,
     MalformedJson,
+    NotReady,
     Overloaded,
     PayloadTooLarge,
     RateLimited,
@@ -36,7 +37,7 @@ from inventory_api.http.schemas import ErrorBody, ProblemBody
 
 COMMON: tuple[type[ServiceError], ...] = (
     BadRequest, Unauthenticated, Forbidden, ValidationFailure, RateLimited, HeadersTooLarge, InternalFailure,
-    DependencyUnavailable, Overloaded, DeadlineExceeded,
+    DependencyUnavailable, NotReady, Overloaded, DeadlineExceeded,
 )  # fmt: skip
 # Of routes with a JSON body.
 BODY: tuple[type[ServiceError], ...] = (MalformedJson, RequestTimeout, PayloadTooLarge, UnsupportedMediaType)

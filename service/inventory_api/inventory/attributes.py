@@ -32,19 +32,17 @@ def normalised(value: Any) -> Any:
     return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
-def merge_patch(target: Any, patch: Any) -> Any:
-    """RFC 7396: members of `patch` replace those of `target`, null removes, anything but an object replaces whole.
-
-    Raises:
-        ValidationFailure: the result is over the bounds.
+def require_bounds(attributes: Mapping[str, Any]) -> None:
     """
-    merged = _merge(target, patch)
-    if found := problem(merged):
+    Raises:
+        ValidationFailure: the attributes are over the bounds.
+    """
+    if found := problem(attributes):
         raise ValidationFailure(details=[Detail(("body", "attributes"), OUT_OF_BOUNDS, found)])
-    return merged
 
 
-def _merge(target: Any, patch: Any) -> Any:
+def merge_patch(target: Any, patch: Any) -> Any:
+    """RFC 7396: members of `patch` replace those of `target`, null removes, anything but an object replaces whole."""
     if not isinstance(patch, Mapping):
         return patch
     merged = dict(target) if isinstance(target, Mapping) else {}
@@ -52,7 +50,7 @@ def _merge(target: Any, patch: Any) -> Any:
         if value is None:
             merged.pop(name, None)
         else:
-            merged[name] = _merge(merged.get(name), value)
+            merged[name] = merge_patch(merged.get(name), value)
     return merged
 
 

@@ -36,11 +36,10 @@ Quantity = Annotated[
     int, Field(ge=0, le=INT4_MAX, description="Total on hand; a difference is applied at `warehouse_location`.")
 ]
 LowStockThreshold = Annotated[int, Field(ge=0, le=INT4_MAX)]
-Attributes = Annotated[
-    dict[str, Any],
-    AfterValidator(_bounded),
-    Field(description=f"Any JSON object of at most {MAX_BYTES} bytes and {MAX_DEPTH} levels."),
-]
+BOUNDS = f"Any JSON object of at most {MAX_BYTES} bytes and {MAX_DEPTH} levels."
+Attributes = Annotated[dict[str, Any], AfterValidator(_bounded), Field(description=BOUNDS)]
+# As a merge may take away more than it adds, what is bounded is what it leads to.
+AttributesPatch = Annotated[dict[str, Any], AfterValidator(normalised), Field(description=BOUNDS)]
 
 
 EXAMPLE: dict[str, Any] = {
@@ -80,7 +79,7 @@ class ItemPatch(StrictModel):
     warehouse_location: LocationCode | MISSING = MISSING
     is_discontinued: bool | MISSING = MISSING
     low_stock_threshold: LowStockThreshold | MISSING | None = MISSING
-    attributes: Attributes | MISSING = MISSING
+    attributes: AttributesPatch | MISSING = MISSING
 
 
 def _in_utc(text: str) -> datetime:

@@ -13,7 +13,7 @@ from inventory_api.database.transaction import in_transaction
 from inventory_api.errors import NotFound, PreconditionRequired
 from inventory_api.http.conditional import Conditions
 from inventory_api.inventory import queries
-from inventory_api.inventory.attributes import merge_patch
+from inventory_api.inventory.attributes import merge_patch, require_bounds
 from inventory_api.inventory.listing import Filters
 from inventory_api.inventory.model import Item, resource
 from inventory_api.stock import service as stock
@@ -81,8 +81,10 @@ async def patch_item(
     if "quantity" in changes and not conditions.has_if_match:
         raise PreconditionRequired("To set the quantity, send the item's ETag as If-Match.")
     fields = {**item.fields(), **changes}
-    if merge and "attributes" in changes:
-        fields["attributes"] = merge_patch(item.attributes, changes["attributes"])
+    if "attributes" in changes:
+        if merge:
+            fields["attributes"] = merge_patch(item.attributes, changes["attributes"])
+        require_bounds(fields["attributes"])
     return await _change(session, item, fields, "patch", provenance)
 
 

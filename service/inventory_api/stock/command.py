@@ -34,5 +34,5 @@ async def verify_ledger(dsn: Callable[[], str]) -> int:
         return UNREADABLE
     for mismatch in found:
         logger.error("a level is not the sum of its movements", extra=asdict(mismatch))
-    logger.info("%d levels differ from the ledger", len(found))
+    logger.info("levels that differ from the ledger: %d", len(found))
     return 1 if found else 0

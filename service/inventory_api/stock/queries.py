@@ -38,11 +38,12 @@ LOCK = Statement(
     ), line AS (
         SELECT line.number, known.sku IS NOT NULL AS is_known, line.sku,
                coalesce(line.location, known.warehouse_location) AS location,
-               location.code IS NOT NULL AS has_location, level.sku IS NOT NULL AS has_level
+               line.location IS NULL OR location.code IS NOT NULL AS has_location, level.sku IS NOT NULL AS has_level
         FROM unnest($1::text[], $2::text[]) WITH ORDINALITY AS line (sku, location, number)
         LEFT JOIN known ON known.sku = line.sku
-        LEFT JOIN location ON location.code = coalesce(line.location, known.warehouse_location)
-        LEFT JOIN stock_level level ON level.sku = known.sku AND level.location = location.code
+        LEFT JOIN location ON location.code = line.location
+        LEFT JOIN stock_level level
+               ON level.sku = known.sku AND level.location = coalesce(line.location, known.warehouse_location)
     ), locked AS (
         SELECT level.sku, level.location, level.on_hand, level.reserved, level.version
         FROM stock_level level

@@ -297,6 +297,17 @@ async def test_a_merge_cannot_grow_the_attributes_over_their_bounds(service: Ser
     assert (refused.status_code, error_of(refused)["type"]) == (422, "VALIDATION_FAILURE")
 
 
+async def test_a_merge_that_takes_away_is_not_too_large(service: Service) -> None:
+    """However much it has to say for that."""
+    names = [f"attribute-{number:04}" for number in range(700)]
+    await service.put("A-1", attributes=dict.fromkeys(names, 1))
+    merge = {"Content_Type": "application/merge-patch+json"}
+    patched = await service.patch("A-1", {"attributes": dict.fromkeys(names)}, **merge)
+    assert (patched.status_code, patched.json()["attributes"]) == (200, {})
+    refused = await service.patch("A-1", {"attributes": {"a": "x" * 17_000}})
+    assert error_of(refused)["details"][0]["code"] == "attributes_bounds"
+
+
 async def test_if_none_match_answers_304_without_a_body(service: Service) -> None:
     etag = (await service.put("A-1")).headers["ETag"]
     same = await service.api.get("/inventory/A-1", headers={"If-None-Match": f'"x", W/{etag}'})

@@ -30,7 +30,7 @@ async def _stock(service: Service) -> None:
 
 async def test_levels_that_are_the_sum_of_their_movements_are_in_order(database_url: str, tmp_path: Path) -> None:
     status, (line,) = await _verify(database_url, tmp_path)
-    assert (status, line["message"]) == (0, "0 levels differ from the ledger")
+    assert (status, line["message"]) == (0, "levels that differ from the ledger: 0")
 
 
 @pytest.mark.parametrize(

@@ -69,6 +69,21 @@ async def test_the_location_of_an_item_is_what_it_is_when_the_turn_comes(
     assert (await adjusted).json()["movements"][0]["location"] == "EAST"
 
 
+async def test_that_location_may_be_newer_than_the_request(service: Service, holder: asyncpg.Connection) -> None:
+    """Of an item whose turn is taken after that of A-1, and so not yet while it is waited for."""
+    later = await holder.fetchval(
+        "SELECT sku FROM (SELECT 'L-' || n AS sku FROM generate_series(1, 100) AS n) AS made"
+        " WHERE hashtext(sku) & 1023 > hashtext('A-1') & 1023 LIMIT 1"
+    )
+    (await service.put(later)).raise_for_status()
+    adjusted = asyncio.ensure_future(adjust(service, "A-1", later))
+    await eventually(lambda: _waiters(holder, 1))
+    (await service.api.post("/locations", json={"code": "EAST", "name": "East"})).raise_for_status()
+    (await service.patch(later, {"warehouse_location": "EAST"})).raise_for_status()
+    await holder.execute(f"SELECT pg_advisory_unlock({TURN})")
+    assert [made["location"] for made in (await adjusted).json()["movements"]] == ["MAIN", "EAST"]
+
+
 async def test_a_location_takes_no_stock_from_those_who_wait_when_it_is_made_inactive(
     service: Service, holder: asyncpg.Connection
 ) -> None:

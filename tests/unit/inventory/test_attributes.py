@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from inventory_api.errors import ValidationFailure
-from inventory_api.inventory.attributes import MAX_DEPTH, merge_patch, normalised, problem
+from inventory_api.inventory.attributes import MAX_DEPTH, merge_patch, normalised, problem, require_bounds
 
 
 @pytest.mark.parametrize(
@@ -52,4 +52,4 @@ def test_hostile_nesting_costs_nothing() -> None:
 
 def test_a_merge_over_the_bounds_is_refused() -> None:
     with pytest.raises(ValidationFailure):
-        merge_patch({"a": "x" * 10_000}, {"b": "x" * 10_000})
+        require_bounds(merge_patch({"a": "x" * 10_000}, {"b": "x" * 10_000}))
