@@ -8,6 +8,7 @@ import math
 import os
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 
 from inventory_api import __version__, settings
 from inventory_api.telemetry import logging as json_logging
@@ -59,6 +60,10 @@ def _openapi(_: argparse.Namespace) -> int:
         # Its reader, such as `head`, has enough. What is flushed at the exit must not fail once more.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
+    except OSError as error:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        print(f"inventory-api: the document cannot be written: {error.strerror}", file=sys.stderr)
+        return 1
     return 0
 
 
@@ -77,17 +82,17 @@ def _dev(options: argparse.Namespace) -> int:
 
 
 def _seconds(text: str) -> float:
-    value = float(text)
-    if not 0 <= value < math.inf:
-        raise ValueError
-    return value
+    with suppress(ValueError):
+        if 0 <= (value := float(text)) < math.inf:
+            return value
+    raise argparse.ArgumentTypeError(f"{text!r} is no number of seconds")
 
 
 def _port(text: str) -> int:
-    value = int(text)
-    if not 1 <= value <= 65_535:  # noqa: PLR2004
-        raise ValueError
-    return value
+    with suppress(ValueError):
+        if 1 <= (value := int(text)) <= 65_535:  # noqa: PLR2004
+            return value
+    raise argparse.ArgumentTypeError(f"{text!r} is no port: 1 to 65535")
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -108,7 +113,8 @@ def _parser() -> argparse.ArgumentParser:
     openapi.set_defaults(run=_openapi)
 
     verify_ledger = commands.add_parser(
-        "verify-ledger", help="compare every stock level with the sum of its movements; exit status 1 where they differ"
+        "verify-ledger",
+        help="compare every stock level with the sum of its movements; exit status 1 where they differ, 3 unread",
     )
     verify_ledger.set_defaults(run=_verify_ledger)
 

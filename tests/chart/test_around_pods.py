@@ -99,7 +99,7 @@ def test_a_migration_hook_needs_nothing_that_the_chart_makes(helm: Helm) -> None
     assert job["metadata"]["name"] == f"{FULLNAME}-migration"
     assert job["metadata"]["annotations"] == {
         "helm.sh/hook": "pre-install,pre-upgrade",
-        "helm.sh/hook-delete-policy": "before-hook-creation",
+        "helm.sh/hook-delete-policy": "before-hook-creation,hook-succeeded",
     }
     assert job["spec"]["template"]["spec"]["serviceAccountName"] == "default"
     made = {manifest["metadata"]["name"] for manifest in rendering.of("Secret")}

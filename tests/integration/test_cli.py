@@ -2,7 +2,9 @@
 
 import json
 import subprocess
+from pathlib import Path
 
+import pytest
 from openapi_spec_validator import validate
 from tests.support.process import MODULE, clean_environment
 
@@ -27,3 +29,23 @@ def test_openapi_ends_quietly_when_its_reader_has_enough() -> None:
         process.stdout.close()
         assert process.stderr.read() == ""
         assert process.wait(30) == 1
+
+
+def test_openapi_says_why_it_could_not_write() -> None:
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(
+            OPENAPI, env=clean_environment({}), stdout=full, stderr=subprocess.PIPE, text=True, check=False
+        )
+    assert (done.returncode, done.stderr) == (
+        1, "inventory-api: the document cannot be written: No space left on device\n",
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [(["migrate", "--timeout", "soon"], "'soon' is no number"), (["dev", "--port", "0"], "'0' is no port")],
+)
+def test_an_argument_that_is_none_is_told_in_words(arguments: list[str], told: str) -> None:
+    done = subprocess.run([*MODULE, *arguments], env=clean_environment({}), capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert told in done.stderr

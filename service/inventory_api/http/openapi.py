@@ -26,11 +26,15 @@ from inventory_api.errors import (
     RateLimited,
     RequestTimeout,
     ServiceError,
+    StockBelowReserved,
     Unauthenticated,
+    UnknownLocation,
+    UnknownSku,
     UnsupportedMediaType,
     ValidationFailure,
 )
 from inventory_api.http.errors import error_content, error_headers
+from inventory_api.http.idempotency.key import HEADER as IDEMPOTENCY_KEY
 from inventory_api.http.negotiation import JSON, PROBLEM_JSON
 from inventory_api.http.routing import Route, RouteTable
 from inventory_api.http.schemas import ErrorBody, ProblemBody
@@ -59,8 +63,13 @@ REQUEST_ID, TRACE_ID = "01a20a1b-7d82-73dc-b78a-69813c3423f9", "d4eb709b751e68b6
 LEVEL = {"sku": "BOLT-M8", "location": "MAIN", "on_hand": 3, "reserved": 1, "available": 2}
 DETAILS = {
     ValidationFailure: Detail(("body", "name"), "string_type", "Input should be a valid string"),
+    UnknownSku: Detail(("body", "lines", 0, "sku"), "unknown_sku", "There is no such item."),
+    UnknownLocation: Detail(("body", "lines", 0, "location"), "unknown_location", "There is no such location."),
     InsufficientStock: Detail(
         ("body", "lines", 0, "delta"), "insufficient_stock", "There is not so much on hand.", LEVEL
+    ),
+    StockBelowReserved: Detail(
+        ("body", "lines", 0, "delta"), "stock_below_reserved", "Less would be left than is reserved.", LEVEL
     ),
 }
 # `responses=` of a read with an ETag, beside its errors.
@@ -145,6 +154,8 @@ def _complete(operation: dict[str, Any], route: Route | None) -> None:
     for status, response in operation["responses"].items():
         if status not in NOT_COUNTED:
             response["headers"].update(dict.fromkeys(RATE_LIMIT, TEXT))
+        if status.startswith("2") and IDEMPOTENCY_KEY in {found["name"] for found in operation["parameters"]}:
+            response["headers"]["Idempotent-Replayed"] = TEXT
         # As they were given: FastAPI leaves out what is null.
         for media_type, given in route.responses.get(int(status), {}).get("content", {}).items():
             response["content"][media_type]["examples"] = given["examples"]

@@ -15,13 +15,13 @@ logger = logging.getLogger(__name__)
 # It reads everything, and waits for nobody.
 SERVER_SETTINGS = {"application_name": "inventory-api-verify-ledger", "default_transaction_read_only": "on"}
 CLOSE_SECONDS = 3.0
-UNREADABLE = 2
+UNREADABLE = 3
 
 
 async def verify_ledger(dsn: Callable[[], str]) -> int:
     """Log each level that differs from its movements.
 
-    The exit status is 0 where none does, 1 where some do, and 2 where the ledger cannot be read.
+    The exit status is 0 where none does, 1 where some do, and 3 where the ledger cannot be read.
     """
     try:
         connection = await pool.connect(dsn(), server_settings=SERVER_SETTINGS, command_timeout=None)

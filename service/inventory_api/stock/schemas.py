@@ -1,6 +1,6 @@
 """The payloads of adjustments, transfers and movements."""
 
-from typing import Annotated, Self
+from typing import Annotated, Any, Self
 from uuid import UUID
 
 from pydantic import MISSING, AfterValidator, BaseModel, Field, model_validator
@@ -13,6 +13,9 @@ from inventory_api.locations.schemas import LocationCode
 from inventory_api.stock.model import INT4_MAX, Change, Movement
 
 MAX_LINES = 100
+# Of the examples.
+ADJUSTMENT: dict[str, Any] = {"sku": "BOLT-M8", "delta": -2, "reason": "damaged", "reference": "count-2026-03"}
+TRANSFER: dict[str, Any] = {"sku": "BOLT-M8", "from": "MAIN", "to": "EAST", "quantity": 40}
 
 
 def _not_zero(delta: int) -> int:
@@ -32,7 +35,7 @@ Reference = Annotated[Text, Field(description="Of whoever asks, such as the numb
 class AdjustmentLine(StrictModel):
     """`location` is that of the item, where it is absent."""
 
-    model_config = example(sku="BOLT-M8", delta=-2, reason="damaged", reference="count-2026-03")
+    model_config = example(**ADJUSTMENT)
 
     sku: Sku
     delta: Delta
@@ -57,6 +60,8 @@ class AdjustmentLine(StrictModel):
 class Adjustments(StrictModel):
     """All of them are made, in order, or none."""
 
+    model_config = example(lines=[ADJUSTMENT])
+
     lines: Annotated[list[AdjustmentLine], Field(min_length=1, max_length=MAX_LINES)]
 
     def changes(self) -> list[Change]:
@@ -66,7 +71,7 @@ class Adjustments(StrictModel):
 class TransferLine(StrictModel):
     """From one location to another one."""
 
-    model_config = example(**{"sku": "BOLT-M8", "from": "MAIN", "to": "EAST", "quantity": 40})
+    model_config = example(**TRANSFER)
 
     sku: Sku
     from_: Annotated[LocationCode, Field(alias="from")]
@@ -98,6 +103,8 @@ class TransferLine(StrictModel):
 
 class Transfers(StrictModel):
     """All of them are made, in order, or none."""
+
+    model_config = example(lines=[TRANSFER])
 
     lines: Annotated[list[TransferLine], Field(min_length=1, max_length=MAX_LINES)]
 

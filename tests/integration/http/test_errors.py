@@ -250,7 +250,7 @@ async def test_openapi_names_the_headers_of_each_answer(service: Service) -> Non
     counted = {"RateLimit", "RateLimit-Policy"}
     assert named == {
         **dict.fromkeys(("400", "413", "415", "422", "431", "500", "504"), counted),
-        "201": {"Location", *counted},
+        "201": {"Location", "Idempotent-Replayed", *counted},
         "401": {"WWW-Authenticate"},
         "403": set(),
         "408": {"Connection", *counted},

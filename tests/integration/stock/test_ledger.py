@@ -56,5 +56,5 @@ async def test_one_that_is_not_is_named_and_the_status_says_so(
 
 async def test_a_database_that_is_not_there_is_told_in_one_line(tmp_path: Path) -> None:
     status, (line,) = await _verify(f"postgresql://postgres@/x?host={tmp_path}", tmp_path)
-    assert (status, line["level"]) == (2, "error")
+    assert (status, line["level"]) == (3, "error")
     assert "the ledger cannot be read" in line["message"]
