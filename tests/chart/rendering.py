@@ -36,6 +36,9 @@ CASES: dict[str, Values] = {
     "no values": {},
     "external services": EXTERNAL,
     "a pooler before the database": {"database": {"existingSecret": "my-database", "directUrl": True}},
+    "a database of an operator": {
+        "database": {"existingSecret": "database-app", "urlKey": "uri", "bundled": {"enabled": False}}
+    },
     "bundled servers with own secrets": {
         "database": {"existingSecret": "my-database"},
         "redis": {"existingSecret": "my-redis"},

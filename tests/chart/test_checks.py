@@ -185,6 +185,7 @@ def test_no_credentials_at_all_are_refused(helm: Helm, part: str, keys: str) -> 
 def test_a_direct_url_that_no_secret_has_is_refused(helm: Helm) -> None:
     """The Secret that the chart makes has no second address."""
     assert "fix: database.existingSecret" in refusal(helm, {"database": {"directUrl": True}})
+    assert "fix: database.existingSecret" in refusal(helm, {"database": {"urlKey": "uri"}})
 
 
 @pytest.mark.parametrize(

@@ -128,6 +128,14 @@ def test_no_credential_is_in_the_environment(helm: Helm) -> None:
             assert not [item for item in container.get("env", []) if "secretKeyRef" in item.get("valueFrom", {})]
 
 
+def test_the_address_may_have_another_name_in_its_secret(helm: Helm) -> None:
+    """As CloudNativePG makes it; the service and its migration read it under the one name."""
+    rendering = helm.template({"database": {"existingSecret": "app", "urlKey": "uri", "bundled": {"enabled": False}}})
+    pods = [pod for _, pod in rendering.pods() if "database-url" in str(pod)]
+    assert len(pods) == 2
+    assert {projected(pod)["database-url"] for pod in pods} == {("app", "uri")}
+
+
 def test_bundled_servers_use_own_secrets_too(helm: Helm) -> None:
     """For GitOps, where nothing can be generated: a trial needs no external server."""
     values = {part: {"existingSecret": "mine"} for part in _NAMES}

@@ -39,10 +39,10 @@ class Platform:
         (grants,) = re.findall(r"```sql\n(ALTER DEFAULT.*?)```", INSTALL.read_text(), re.DOTALL)
         roles = "".join(f"CREATE ROLE {role} LOGIN PASSWORD '{word}';\n" for role, word in self.passwords.items())
         grants = f"{roles}GRANT ALL ON SCHEMA public TO inventory_owner;\n{grants}"
-        self._apply(_config_map("database", {"roles.sql": grants, "pg_hba.conf": HBA}))
+        self.apply(config_map("database", {"roles.sql": grants, "pg_hba.conf": HBA}))
         self.publish()
-        self._apply(*_server(DATABASE, 5432, POSTGRES_IMAGE, _POSTGRES, {"config": {"configMap": {"name": DATABASE}}}))
-        self._apply(*_server(REDIS, 6379, VALKEY_IMAGE, _VALKEY, {}))
+        self.apply(*server(DATABASE, 5432, POSTGRES_IMAGE, _POSTGRES, {"config": {"configMap": {"name": DATABASE}}}))
+        self.apply(*server(REDIS, 6379, VALKEY_IMAGE, _VALKEY, {}))
         for name in (DATABASE, REDIS):
             self._cluster.kubectl("rollout", "status", f"deployment/{name}", "--timeout=120s")
 
@@ -60,13 +60,13 @@ class Platform:
         ]
         authority = {"ca.crt": self._authority.cert_pem.bytes().decode()}
         redis_url = f"rediss://{REDIS}:6379/0?ssl_ca_certs={MOUNTED}/redis-ca.crt"
-        self._apply(
-            _secret("inventory-database", {"url": urls["inventory"]}),
-            _secret("inventory-database-owner", {"url": urls["inventory_owner"]}),
-            _secret("inventory-database-ca", authority),
-            _secret("inventory-redis", {"url": redis_url}),
-            _secret("inventory-redis-ca", authority),
-            _secret("inventory-keys", {"keys.json": json.dumps({"keys": keys})}),
+        self.apply(
+            secret("inventory-database", {"url": urls["inventory"]}),
+            secret("inventory-database-owner", {"url": urls["inventory_owner"]}),
+            secret("inventory-database-ca", authority),
+            secret("inventory-redis", {"url": redis_url}),
+            secret("inventory-redis-ca", authority),
+            secret("inventory-keys", {"keys.json": json.dumps({"keys": keys})}),
         )
 
     def rotate_password(self, word: str) -> None:
@@ -84,9 +84,9 @@ class Platform:
         made = self._authority.issue_cert(name)
         certificate = "".join(part.bytes().decode() for part in made.cert_chain_pems)
         pair = {"tls.crt": certificate, "tls.key": made.private_key_pem.bytes().decode()}
-        self._apply(_secret(f"{name}-tls", pair))
+        self.apply(secret(f"{name}-tls", pair))
 
-    def _apply(self, *objects: Manifest) -> None:
+    def apply(self, *objects: Manifest) -> None:
         self._cluster.kubectl("apply", "--filename", "-", stdin="\n---\n".join(map(json.dumps, objects)))
 
 
@@ -116,7 +116,7 @@ _VALKEY: dict[str, Any] = {
 }  # fmt: skip
 
 
-def _server(
+def server(
     name: str, port: int, image: str, container: Mapping[str, Any], volumes: Mapping[str, Any]
 ) -> list[Manifest]:
     """A Deployment and its Service. The data end with the pod."""
@@ -166,9 +166,9 @@ def _server(
     ]
 
 
-def _secret(name: str, values: Mapping[str, str]) -> Manifest:
+def secret(name: str, values: Mapping[str, str]) -> Manifest:
     return {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": name}, "stringData": dict(values)}
 
 
-def _config_map(name: str, values: Mapping[str, str]) -> Manifest:
+def config_map(name: str, values: Mapping[str, str]) -> Manifest:
     return {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": name}, "data": dict(values)}

@@ -78,6 +78,9 @@ full pools. Each server worker has its pool and one connection for readiness; tw
 {{- if and .Values.database.directUrl (not .Values.database.existingSecret) }}
 {{- fail "\ndatabase: directUrl is on, but the Secret that the chart makes has no `direct-url`\nfix: database.existingSecret: the name of a Secret that has it, or database.directUrl: false" }}
 {{- end }}
+{{- if and (ne .Values.database.urlKey "url") (not .Values.database.existingSecret) }}
+{{- printf "\ndatabase: urlKey is `%s`, but the Secret that the chart makes has `url`\nfix: database.existingSecret: the name of a Secret that has it, or database.urlKey: url" .Values.database.urlKey | fail }}
+{{- end }}
 {{- if not (or .Values.apiKeys.existingSecret .Values.credentials.generate) }}
 {{- fail "\napiKeys: credentials.generate is off and there is no Secret with the keys\nfix: apiKeys.existingSecret: the name of a Secret with the key `keys.json`, or credentials.generate: true" }}
 {{- end }}

@@ -134,7 +134,7 @@ Its share of the projected volume with the credentials; a whole volume and not a
 - secret:
     name: {{ include "inventory-api.databaseSecret" . | quote }}
     items:
-      - {key: url, path: database-url}
+      - {key: {{ .Values.database.urlKey | quote }}, path: database-url}
       {{- if .Values.database.directUrl }}
       - {key: direct-url, path: database-direct-url}
       {{- end }}
