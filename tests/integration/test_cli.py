@@ -4,7 +4,6 @@ import json
 import subprocess
 from pathlib import Path
 
-import pytest
 from openapi_spec_validator import validate
 from tests.support.process import MODULE, clean_environment
 
@@ -41,11 +40,8 @@ def test_openapi_says_why_it_could_not_write() -> None:
     )  # fmt: skip
 
 
-@pytest.mark.parametrize(
-    ("arguments", "told"),
-    [(["migrate", "--timeout", "soon"], "'soon' is no number"), (["dev", "--port", "0"], "'0' is no port")],
-)
-def test_an_argument_that_is_none_is_told_in_words(arguments: list[str], told: str) -> None:
-    done = subprocess.run([*MODULE, *arguments], env=clean_environment({}), capture_output=True, text=True, check=False)
+def test_a_time_that_is_none_is_told_in_words() -> None:
+    command = [*MODULE, "migrate", "--timeout", "soon"]
+    done = subprocess.run(command, env=clean_environment({}), capture_output=True, text=True, check=False)
     assert done.returncode == 2
-    assert told in done.stderr
+    assert "argument --timeout: 'soon' is no number of seconds" in done.stderr

@@ -189,7 +189,7 @@ def test_a_server_that_ends_by_itself_ends_the_command_and_is_named(start: Start
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--port", "99999"], "argument --port: invalid _port value: '99999'"),
+        (["--port", "99999"], "argument --port: '99999' is no port: 1 to 65535"),
         (["--data-dir", "/proc/nowhere"], "--data-dir: /proc/nowhere: No such file or directory"),
         (["--database-url", "mysql://x"], "INVENTORY_DATABASE_URL: must begin with postgresql://"),
     ],
