@@ -35,7 +35,7 @@ class Platform:
     def start(self) -> None:
         """Await both servers."""
         for name in (DATABASE, REDIS):
-            self._certificate(name)
+            self.certify(name)
         (grants,) = re.findall(r"```sql\n(ALTER DEFAULT.*?)```", INSTALL.read_text(), re.DOTALL)
         roles = "".join(f"CREATE ROLE {role} LOGIN PASSWORD '{word}';\n" for role, word in self.passwords.items())
         grants = f"{roles}GRANT ALL ON SCHEMA public TO inventory_owner;\n{grants}"
@@ -80,7 +80,8 @@ class Platform:
         command = ["psql", "-U", "postgres", "-d", "inventory", "-Atc", statement]
         return self._cluster.kubectl("exec", f"deployment/{DATABASE}", "--", *command).strip()
 
-    def _certificate(self, name: str) -> None:
+    def certify(self, name: str) -> None:
+        """Make the Secret of a server's certificate, by the one authority."""
         made = self._authority.issue_cert(name)
         certificate = "".join(part.bytes().decode() for part in made.cert_chain_pems)
         pair = {"tls.crt": certificate, "tls.key": made.private_key_pem.bytes().decode()}

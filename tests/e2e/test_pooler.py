@@ -30,6 +30,9 @@ listen_addr = 0.0.0.0
 listen_port = {PORT}
 auth_type = scram-sha-256
 auth_file = /etc/pooler/users.txt
+client_tls_sslmode = require
+client_tls_cert_file = /tls/tls.crt
+client_tls_key_file = /tls/tls.key
 server_tls_sslmode = verify-full
 server_tls_ca_file = /ca/ca.crt
 max_client_conn = 1000
@@ -64,13 +67,14 @@ def platform(pooled: Cluster) -> Platform:
     settings = "\n".join(line for line in told if re.match(r"\w+ = ", line))
     users = "".join(f'"{role}" "{word}"\n' for role, word in made.passwords.items())
     urls = {
-        "url": _url(made, "inventory", POOLER, PORT, "sslmode=disable"),
-        "direct-url": _url(made, "inventory_owner", DATABASE, 5432, VERIFIED),
+        "url": _url(made, "inventory", POOLER, PORT),
+        "direct-url": _url(made, "inventory_owner", DATABASE, 5432),
     }
     volumes = {
         "configuration": {"configMap": {"name": "pooler"}},
         "ca": {"secret": {"secretName": "inventory-database-ca"}},
     }
+    made.certify(POOLER)
     made.apply(
         config_map("pooler", {"pgbouncer.ini": f"{CONFIGURATION}{settings}\n", "users.txt": users}),
         secret("inventory-pooled", urls),
@@ -81,8 +85,8 @@ def platform(pooled: Cluster) -> Platform:
     return made
 
 
-def _url(platform: Platform, role: str, host: str, port: int, options: str) -> str:
-    return f"postgresql://{role}:{platform.passwords[role]}@{host}:{port}/inventory?{options}"
+def _url(platform: Platform, role: str, host: str, port: int) -> str:
+    return f"postgresql://{role}:{platform.passwords[role]}@{host}:{port}/inventory?{VERIFIED}"
 
 
 def test_behind_a_pooler_nothing_is_lost_and_few_connections_are_postgresqls(
