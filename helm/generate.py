@@ -69,9 +69,15 @@ def _schema_of(path: tuple[str, ...], default: Any, sources: dict[tuple[str, ...
         return own
     if isinstance(default, dict) and default:
         properties = {name: _schema_of((*path, name), value, sources) for name, value in default.items()}
-        # Helm gives it to every chart of a release.
-        shared = {} if path else {"global": {"$ref": "open"}}
-        return {"type": "object", "additionalProperties": False, "properties": {**shared, **properties}}
+        # Helm gives the first to every chart of a release, and a chart of which this is a part may ask the second.
+        shared = {} if path else {"global": {"$ref": "open"}, "enabled": {"type": "boolean"}}
+        return {
+            "type": "object",
+            "additionalProperties": False,
+            # All have a default: one that is missing was taken away, by null, and with it what is counted by.
+            "required": list(properties),
+            "properties": {**shared, **properties},
+        }
     if isinstance(default, (dict, list)) and not own:
         raise SourceError(f"values.yaml: {'.'.join(path)}: what may be in it? Say so behind it: # @schema {{...}}")
     return {"type": TYPES[type(default)], **own}

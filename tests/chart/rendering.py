@@ -135,6 +135,15 @@ CASES: dict[str, Values] = {
 }
 
 
+class _UniqueLoader(yaml.CSafeLoader):
+    """A name that is twice in a mapping is an error. The loader in C: the other takes longer than Helm."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        names = [name.value for name, _ in node.value]
+        assert len(set(names)) == len(names), f"a name is there twice: {sorted(names)}{node.start_mark}"
+        return super().construct_mapping(node, deep)
+
+
 @dataclass(frozen=True)
 class Rendering:
     """The objects of one rendering."""
@@ -144,8 +153,7 @@ class Rendering:
     @cached_property
     def objects(self) -> list[Manifest]:
         """All of them, hooks too."""
-        # The loader in C: the other takes longer than Helm.
-        return [document for document in yaml.load_all(self.text, yaml.CSafeLoader) if document]
+        return [document for document in yaml.load_all(self.text, _UniqueLoader) if document]
 
     def of(self, kind: str) -> list[Manifest]:
         """All objects of a kind."""

@@ -93,6 +93,11 @@ def test_an_autoscaler_that_could_never_act_is_refused(helm: Helm) -> None:
             "or autoscaling.minReplicas: 3 or more",
         ),
         (
+            {"replicaCount": 3, "podDisruptionBudget": {"maxUnavailable": "00%"}},
+            'maxUnavailable "00%" of replicaCount 3 leaves 0',
+            "fix: podDisruptionBudget.maxUnavailable: 1",
+        ),
+        (
             {"replicaCount": 3, "podDisruptionBudget": {"maxUnavailable": "0%"}},
             'maxUnavailable "0%" of replicaCount 3 leaves 0',
             "fix: podDisruptionBudget.maxUnavailable: 1",
@@ -194,12 +199,14 @@ def test_a_direct_url_that_no_secret_has_is_refused(helm: Helm) -> None:
         ("INVENTORY_POOL_MAX", "use the value database.pool.max"),
         ("INVENTORY_DRAIN_DELAY", "use the value drain.delay"),
         ("INVENTORY_PORT", "leave it out"),
+        ("INVENTORY_SERVER_WORKER_TIMEOUT", "leave it out"),
+        ("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "use the value otlp.endpoint"),
         ("OTEL_EXPORTER_OTLP_ENDPOINT", "use the value otlp.endpoint"),
     ],
 )
 def test_extra_environment_cannot_bypass_a_value(helm: Helm, name: str, fix: str) -> None:
     """A second source would make the checked arithmetic untrue, and a duplicate fails server-side apply."""
-    assert f"{name} is set by the chart\nfix: {fix}" in refusal(helm, {"extraEnv": [{"name": name, "value": "1"}]})
+    assert f"{name} is the chart's\nfix: {fix}" in refusal(helm, {"extraEnv": [{"name": name, "value": "1"}]})
 
 
 def test_every_variable_that_the_chart_sets_is_guarded(helm: Helm) -> None:
@@ -207,5 +214,36 @@ def test_every_variable_that_the_chart_sets_is_guarded(helm: Helm) -> None:
     rendering = helm.template(
         {"database": {"existingSecret": "x", "directUrl": True}, "otlp": {"endpoint": "http://c:4318"}}
     )
-    for variable in rendering.container()["env"]:
-        assert "is set by the chart" in refusal(helm, {"extraEnv": [{"name": variable["name"], "value": "1"}]})
+    (migration,) = rendering.migration()["spec"]["template"]["spec"]["containers"]
+    for variable in (*rendering.container()["env"], *migration["env"]):
+        assert "is the chart's" in refusal(helm, {"extraEnv": [{"name": variable["name"], "value": "1"}]})
+
+
+def test_a_variable_that_is_there_twice_is_refused(helm: Helm) -> None:
+    """The second would win, or the server refuse it, by how it is applied."""
+    twice = [{"name": "TZ", "value": "UTC"}, {"name": "TZ", "value": "CET"}]
+    assert "extraEnv: TZ is there twice" in refusal(helm, {"extraEnv": twice})
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        {"database": {"pool": {"max": None}}, "replicaCount": 40},
+        {"serverWorkers": None},
+        {"drain": {"delay": None}},
+        {"podDisruptionBudget": {"maxUnavailable": None}},
+        {"resources": None},
+        {"otlp": None},
+    ],
+)
+def test_a_default_cannot_be_taken_away(helm: Helm, values: Values) -> None:
+    """By null; what is counted by it would be wrong."""
+    assert "missing propert" in refusal(helm, values)
+
+
+@pytest.mark.parametrize("monitor", ["serviceMonitor", "podMonitor"])
+def test_a_scrape_that_may_take_longer_than_to_the_next_is_refused(helm: Helm, monitor: str) -> None:
+    said = refusal(helm, {"metrics": {monitor: {"enabled": True, "interval": "5s"}}})
+    assert f"{monitor}.scrapeTimeout 10s > interval 5s" in said
+    values = {"metrics": {monitor: {"enabled": True, "interval": "1m5s", "scrapeTimeout": "65s"}}}
+    assert helm.template(values).api()

@@ -121,11 +121,24 @@ def test_every_file_that_the_service_is_told_of_is_mounted(helm: Helm) -> None:
         assert not [mount for mount in container["volumeMounts"] if "subPath" in mount]
 
 
+def test_only_the_migration_has_the_way_past_a_pooler(helm: Helm) -> None:
+    """It may lead to a role that owns the schema."""
+    rendering = helm.template({"database": {"existingSecret": "x", "directUrl": True}})
+    assert "direct" not in str(rendering.api())
+    assert projected(rendering.migration()["spec"]["template"]["spec"])["database-direct-url"] == ("x", "direct-url")
+
+
 def test_no_credential_is_in_the_environment(helm: Helm) -> None:
     """An environment is read by `kubectl describe`, by child processes and by crash reports."""
     for _, pod in helm.template().pods():
         for container in pod["containers"]:
+            assert "envFrom" not in container
             assert not [item for item in container.get("env", []) if "secretKeyRef" in item.get("valueFrom", {})]
+    rendering = helm.template()
+    made = [value for found in rendering.of("Secret") for value in found["stringData"].values()]
+    assert made
+    others = str([found for found in rendering.objects if found["kind"] != "Secret"])
+    assert [value for value in made if value.strip() in others] == []
 
 
 def test_the_address_may_have_another_name_in_its_secret(helm: Helm) -> None:

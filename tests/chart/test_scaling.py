@@ -94,3 +94,8 @@ def test_own_constraints_take_the_place_of_those_and_select_the_right_pods(helm:
         "topologySpreadConstraints"
     ]
     assert constraint == {**given, "labelSelector": helm.template().api()["spec"]["selector"]}
+    own = {**given, "labelSelector": {"matchLabels": {"app": "shop"}}}
+    (constraint,) = helm.template({"topologySpreadConstraints": [own]}).api()["spec"]["template"]["spec"][
+        "topologySpreadConstraints"
+    ]
+    assert constraint == own

@@ -84,6 +84,11 @@ def test_a_value_out_of_range_is_refused(helm: Helm, values: Values, where: str)
         helm.template(values)
 
 
+def test_a_chart_of_which_this_is_a_part_may_ask_whether_it_is_wanted(helm: Helm) -> None:
+    """`condition: inventory-api.enabled`, as Helm's own documentation has it."""
+    assert helm.template({"enabled": True}).api()
+
+
 def test_global_is_admitted(helm: Helm) -> None:
     """A parent chart may pass `global`, strict as the schema is."""
     assert helm.template({"global": {"imageRegistry": "x", "nested": {"more": 1}}}).objects

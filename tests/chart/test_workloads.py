@@ -152,6 +152,43 @@ def test_names_stay_valid_for_the_longest_release_name(helm: Helm) -> None:
     assert all(length <= 63 for length in lengths.values()), lengths
 
 
+def test_long_names_that_differ_at_their_end_stay_different(helm: Helm) -> None:
+    names = {
+        manifest["metadata"]["name"]
+        for colour in ("blue", "green")
+        for manifest in helm.template(release=f"team-a-production-environment-eu-west-1-{colour}").of("Deployment")
+    }
+    assert len(names) == 4
+    assert all(len(name) <= 63 for name in names)
+
+
+def test_a_release_with_dots_has_names_without(helm: Helm) -> None:
+    """Which a Service could not have."""
+    names = [manifest["metadata"]["name"] for manifest in helm.template(release="a.b").of("Service")]
+    assert names
+    assert not [name for name in names if "." in name]
+
+
+def test_labels_and_annotations_of_pods_are_there_once_and_the_charts_stay(helm: Helm) -> None:
+    """Of the others, the nearest to the pod counts."""
+    values = {
+        "commonLabels": {"team": "all", "cost": "1"},
+        "podLabels": {"team": "stock"},
+        "podAnnotations": {"checksum/credentials": "none", "team": "stock"},
+        "metrics": {"annotations": {"enabled": True}},
+    }
+    template = helm.template(values).api()["spec"]["template"]["metadata"]
+    assert (template["labels"]["team"], template["labels"]["cost"]) == ("stock", "1")
+    assert template["annotations"]["checksum/credentials"] != "none"
+    assert template["annotations"]["team"] == "stock"
+
+
+def test_a_migration_may_take_its_time_before_a_rollout_counts_as_failed(helm: Helm) -> None:
+    rendering = helm.template({"migrations": {"activeDeadlineSeconds": 7200}})
+    assert rendering.api()["spec"]["progressDeadlineSeconds"] > 7200
+    assert "progressDeadlineSeconds" not in helm.template({"migrations": {"mode": "external"}}).api()["spec"]
+
+
 def test_names_that_yaml_takes_for_something_else_stay_names(helm: Helm) -> None:
     """A release `y`, a Secret `on` and a size `64` are strings; YAML 1.1 reads a boolean and a number."""
     values = {

@@ -36,10 +36,9 @@ class Platform:
         """Await both servers."""
         for name in (DATABASE, REDIS):
             self.certify(name)
-        (grants,) = re.findall(r"```sql\n(ALTER DEFAULT.*?)```", INSTALL.read_text(), re.DOTALL)
+        (grants,) = re.findall(r"```sql\n(GRANT USAGE.*?)```", INSTALL.read_text(), re.DOTALL)
         roles = "".join(f"CREATE ROLE {role} LOGIN PASSWORD '{word}';\n" for role, word in self.passwords.items())
-        grants = f"{roles}GRANT ALL ON SCHEMA public TO inventory_owner;\n{grants}"
-        self.apply(config_map("database", {"roles.sql": grants, "pg_hba.conf": HBA}))
+        self.apply(config_map("database", {"roles.sql": roles + grants, "pg_hba.conf": HBA}))
         self.publish()
         self.apply(*server(DATABASE, 5432, POSTGRES_IMAGE, _POSTGRES, {"config": {"configMap": {"name": DATABASE}}}))
         self.apply(*server(REDIS, 6379, VALKEY_IMAGE, _VALKEY, {}))
@@ -68,6 +67,10 @@ class Platform:
             secret("inventory-redis-ca", authority),
             secret("inventory-keys", {"keys.json": json.dumps({"keys": keys})}),
         )
+
+    def publish_another_authority(self, name: str) -> None:
+        """A Secret as that of the database's authority, of one that has signed nothing here."""
+        self.apply(secret(name, {"ca.crt": trustme.CA().cert_pem.bytes().decode()}))
 
     def rotate_password(self, word: str) -> None:
         """Of the service's role, in the database and in its Secret."""

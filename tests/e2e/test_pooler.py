@@ -66,27 +66,20 @@ def platform(pooled: Cluster) -> Platform:
         made.sql(statement)
     settings = "\n".join(line for line in told if re.match(r"\w+ = ", line))
     users = "".join(f'"{role}" "{word}"\n' for role, word in made.passwords.items())
-    urls = {
-        "url": _url(made, "inventory", POOLER, PORT),
-        "direct-url": _url(made, "inventory_owner", DATABASE, 5432),
-    }
     volumes = {
         "configuration": {"configMap": {"name": "pooler"}},
         "ca": {"secret": {"secretName": "inventory-database-ca"}},
     }
+    url = f"postgresql://inventory:{made.passwords['inventory']}@{POOLER}:{PORT}/inventory?{VERIFIED}"
     made.certify(POOLER)
     made.apply(
         config_map("pooler", {"pgbouncer.ini": f"{CONFIGURATION}{settings}\n", "users.txt": users}),
-        secret("inventory-pooled", urls),
+        secret("inventory-pooled", {"url": url}),
         *server(POOLER, PORT, image, CONTAINER, volumes),
     )
     pooled.kubectl("rollout", "status", f"deployment/{POOLER}", "--timeout=60s")
     say("PgBouncer runs")
     return made
-
-
-def _url(platform: Platform, role: str, host: str, port: int) -> str:
-    return f"postgresql://{role}:{platform.passwords[role]}@{host}:{port}/inventory?{VERIFIED}"
 
 
 def test_behind_a_pooler_nothing_is_lost_and_few_connections_are_postgresqls(

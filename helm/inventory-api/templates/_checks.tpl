@@ -115,7 +115,7 @@ full pools. Each server worker has its pool and one connection for readiness; tw
 {{- if and $replicas (ge $least $replicas) }}
 {{- printf "\npodDisruptionBudget: minAvailable %s = %d of %s %d leaves 0 that may be taken, so that no node with such a pod can be drained\nfix: podDisruptionBudget.maxUnavailable: 1 with minAvailable: \"\"%s" $given $least $source $replicas (ternary "" (printf ", or %s: %d or more" $source (add $least 1)) (hasSuffix "%" $given)) | fail }}
 {{- end }}
-{{- else if has (toString .maxUnavailable) (list "0" "0%" "") }}
+{{- else if not (int (trimSuffix "%" (toString .maxUnavailable))) }}
 {{- printf "\npodDisruptionBudget: maxUnavailable %s of %s %d leaves 0 that may be taken, so that no node with such a pod can be drained\nfix: podDisruptionBudget.maxUnavailable: 1" (.maxUnavailable | toString | quote) $source $replicas | fail }}
 {{- end }}
 {{- end }}
@@ -163,9 +163,26 @@ full pools. Each server worker has its pool and one connection for readiness; tw
 {{- range $name := list "serviceMonitor" "podMonitor" "annotations" }}
 {{- if dig $name "enabled" false $.Values.metrics }}{{ $on = append $on $name }}{{ end }}
 {{- end }}
+{{- range $name := list "serviceMonitor" "podMonitor" }}
+{{- with get $.Values.metrics $name }}
+{{- if and .enabled (gt (include "inventory-api.milliseconds" .scrapeTimeout | int64) (include "inventory-api.milliseconds" .interval | int64)) }}
+{{- printf "\nmetrics: %s.scrapeTimeout %s > interval %s, which Prometheus refuses\nfix: metrics.%s.scrapeTimeout: %s, or a longer interval" $name .scrapeTimeout .interval $name .interval | fail }}
+{{- end }}
+{{- end }}
+{{- end }}
 {{- if gt (len $on) 1 }}
 {{- printf "\nmetrics: %s are on, and each would have every pod scraped once more\nfix: keep one of them" (join " and " $on) | fail }}
 {{- end }}
+{{- end }}
+
+{{/* Of a duration as Prometheus writes it: 1m30s, 500ms. */}}
+{{- define "inventory-api.milliseconds" -}}
+{{- $unit := dict "ms" 1 "s" 1000 "m" 60000 "h" 3600000 }}
+{{- $sum := 0 }}
+{{- range regexFindAll "[0-9]+(ms|s|m|h)" . -1 }}
+{{- $sum = add $sum (mul (regexFind "^[0-9]+" .) (get $unit (regexFind "[a-z]+$" .))) }}
+{{- end }}
+{{- $sum }}
 {{- end }}
 
 {{- define "inventory-api.checkLabels" -}}
@@ -185,13 +202,19 @@ full pools. Each server worker has its pool and one connection for readiness; tw
     "INVENTORY_REDIS_URL_FILE" "redis.existingSecret" "INVENTORY_REDIS_URL" "redis.existingSecret"
     "INVENTORY_API_KEYS_FILE" "apiKeys.existingSecret" "INVENTORY_WORKERS" "serverWorkers" "INVENTORY_POOL_MAX" "database.pool.max"
     "INVENTORY_REQUEST_DEADLINE" "requestDeadline" "INVENTORY_DRAIN_DELAY" "drain.delay" "INVENTORY_DRAIN_TIMEOUT" "drain.timeout" "INVENTORY_LOG_LEVEL" "logLevel"
-    "INVENTORY_PORT" "" "INVENTORY_MANAGEMENT_PORT" ""
-    "OTEL_EXPORTER_OTLP_ENDPOINT" "otlp.endpoint" "OTEL_TRACES_SAMPLER" "otlp.samplingRatio" "OTEL_TRACES_SAMPLER_ARG" "otlp.samplingRatio"
-    "OTEL_RESOURCE_ATTRIBUTES" "" "POD_NAME" "" "POD_UID" "" "NODE_NAME" "" }}
+    "INVENTORY_PORT" "" "INVENTORY_MANAGEMENT_PORT" "" "INVENTORY_SERVER_WORKER_TIMEOUT" ""
+    "OTEL_EXPORTER_OTLP_ENDPOINT" "otlp.endpoint" "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT" "otlp.endpoint"
+    "OTEL_TRACES_SAMPLER" "otlp.samplingRatio" "OTEL_TRACES_SAMPLER_ARG" "otlp.samplingRatio"
+    "OTEL_RESOURCE_ATTRIBUTES" "otlp.resourceAttributes" "POD_NAME" "" "POD_UID" "" "NODE_NAME" "" }}
+{{- $names := list }}
 {{- range .Values.extraEnv }}
 {{- if hasKey $owners .name }}
 {{- $owner := get $owners .name }}
-{{- printf "\nextraEnv: %s is set by the chart\nfix: %s" .name (ternary (printf "use the value %s" $owner) "leave it out" (ne $owner "")) | fail }}
+{{- printf "\nextraEnv: %s is the chart's\nfix: %s" .name (ternary (printf "use the value %s" $owner) "leave it out" (ne $owner "")) | fail }}
 {{- end }}
+{{- if has .name $names }}
+{{- printf "\nextraEnv: %s is there twice\nfix: keep one of them" .name | fail }}
+{{- end }}
+{{- $names = append $names .name }}
 {{- end }}
 {{- end }}

@@ -5,13 +5,12 @@
 {{/* 40, so that the longest derived name, <fullname>-postgresql-<revision hash>, is still a label value. */}}
 {{- define "inventory-api.fullname" -}}
 {{- $name := default .Chart.Name .Values.nameOverride }}
-{{- if .Values.fullnameOverride }}
-{{- .Values.fullnameOverride | trunc 40 | trimSuffix "-" }}
-{{- else if contains $name .Release.Name }}
-{{- .Release.Name | trunc 40 | trimSuffix "-" }}
-{{- else }}
-{{- printf "%s-%s" .Release.Name $name | trunc 40 | trimSuffix "-" }}
+{{- $full := .Values.fullnameOverride | default (ternary .Release.Name (printf "%s-%s" .Release.Name $name) (contains $name .Release.Name)) | replace "." "-" }}
+{{- if gt (len $full) 40 }}
+{{- /* Cut, and still another name than that of the next. */}}
+{{- $full = printf "%s-%s" (trunc 31 $full | trimSuffix "-") (sha256sum $full | trunc 8) }}
 {{- end }}
+{{- $full }}
 {{- end }}
 
 {{/* Of (root, component). What selectors and pod templates carry: nothing that an upgrade changes. */}}
@@ -44,12 +43,11 @@ annotations: {{- toYaml . | nindent 2 }}
 {{- end }}
 {{- end }}
 
-{{/* Of (root, component): the labels of a pod. */}}
+{{/* Of (root, component): the labels of a pod; those of the API and of the migration are the user's too. */}}
 {{- define "inventory-api.podLabels" -}}
-{{ include "inventory-api.selectorLabels" . }}
-{{- with .root.Values.commonLabels }}
-{{ toYaml . }}
-{{- end }}
+{{- $own := include "inventory-api.selectorLabels" . | fromYaml }}
+{{- $given := ternary .root.Values.podLabels dict (has .component (list "api" "migration")) }}
+{{- merge $own $given .root.Values.commonLabels | toYaml }}
 {{- end }}
 
 {{/* Of (image values, default tag). */}}
@@ -117,10 +115,6 @@ securityContext:
 {{- define "inventory-api.commonEnv" -}}
 - name: INVENTORY_DATABASE_URL_FILE
   value: /etc/inventory-api/credentials/database-url
-{{- if .Values.database.directUrl }}
-- name: INVENTORY_DATABASE_DIRECT_URL_FILE
-  value: /etc/inventory-api/credentials/database-direct-url
-{{- end }}
 - {name: INVENTORY_LOG_LEVEL, value: {{ .Values.logLevel }}}
 {{- with .Values.extraEnv }}
 {{ toYaml . }}
@@ -135,9 +129,6 @@ Its share of the projected volume with the credentials; a whole volume and not a
     name: {{ include "inventory-api.databaseSecret" . | quote }}
     items:
       - {key: {{ .Values.database.urlKey | quote }}, path: database-url}
-      {{- if .Values.database.directUrl }}
-      - {key: direct-url, path: database-direct-url}
-      {{- end }}
 {{- with .Values.database.caSecret }}
 - secret:
     name: {{ . | quote }}

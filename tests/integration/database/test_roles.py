@@ -20,12 +20,9 @@ async def role_urls(empty_database_url: str) -> AsyncIterator[tuple[str, str]]:
     """The addresses of owner and service of a migrated database."""
     suffix = uuid.uuid4().hex[:8]
     owner, service = f"inventory_owner_{suffix}", f"inventory_{suffix}"
-    (grants,) = re.findall(r"```sql\n(ALTER DEFAULT.*?)```", INSTALL.read_text(), re.DOTALL)
+    (grants,) = re.findall(r"```sql\n(GRANT USAGE.*?)```", INSTALL.read_text(), re.DOTALL)
     grants = re.sub(r"TO inventory\b", f"TO {service}", grants.replace("inventory_owner", owner))
-    await execute(
-        empty_database_url,
-        f"CREATE ROLE {owner} LOGIN; CREATE ROLE {service} LOGIN; GRANT ALL ON SCHEMA public TO {owner}",
-    )
+    await execute(empty_database_url, f"CREATE ROLE {owner} LOGIN; CREATE ROLE {service} LOGIN")
     await execute(empty_database_url, grants)
     owner_url, service_url = (empty_database_url.replace("postgres@", f"{role}@", 1) for role in (owner, service))
     await migrate(lambda: owner_url, wait_seconds=30)
