@@ -16,6 +16,7 @@ from .cluster import Cluster, Manifest
 
 DATABASE, REDIS = "database", "redis"
 POSTGRES_IMAGE, VALKEY_IMAGE = "postgres:18", "valkey/valkey:9"
+REDIS_PASSWORD = "of-redis"
 ACCOUNT = 999
 INSTALL = Path(__file__).parents[2] / "docs" / "install.md"
 # Nobody comes in without TLS, but the superuser from within the pod.
@@ -58,7 +59,7 @@ class Platform:
             for name, key in self.keys.items()
         ]
         authority = {"ca.crt": self._authority.cert_pem.bytes().decode()}
-        redis_url = f"rediss://{REDIS}:6379/0?ssl_ca_certs={MOUNTED}/redis-ca.crt"
+        redis_url = f"rediss://:{REDIS_PASSWORD}@{REDIS}:6379/0?ssl_ca_certs={MOUNTED}/redis-ca.crt"
         self.apply(
             secret("inventory-database", {"url": urls["inventory"]}),
             secret("inventory-database-owner", {"url": urls["inventory_owner"]}),
@@ -115,6 +116,7 @@ _VALKEY: dict[str, Any] = {
     "command": [
         "valkey-server", "--port", "0", "--tls-port", "6379", "--tls-cert-file", "/tls/tls.crt",
         "--tls-key-file", "/tls/tls.key", "--tls-auth-clients", "no", "--save", "",
+        "--requirepass", REDIS_PASSWORD,
     ],
     "readinessProbe": {"tcpSocket": {"port": 6379}},
 }  # fmt: skip

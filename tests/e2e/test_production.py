@@ -327,7 +327,8 @@ def test_with_hooks_the_schema_comes_first_and_an_uninstall_leaves_the_platforms
 ) -> None:
     before = client.request("GET", f"/inventory/{SKU}").json
     own = {secret["metadata"]["name"] for secret in production.items("secrets") if "helm" not in secret["type"]}
-    production.upgrade("migrations.mode=hook", files=values)
+    # The autoscaler stays: Helm 4 leaves the number of pods to whoever set it last.
+    production.upgrade("migrations.mode=hook", "autoscaling.enabled=true", "autoscaling.maxReplicas=3", files=values)
     assert client.request("GET", f"/inventory/{SKU}").json == before
     say("helm uninstall")
     production.helm("uninstall", RELEASE, "--wait", "--timeout", "2m")
