@@ -104,11 +104,11 @@ def end(process: psutil.Process, how: signal.Signals) -> None:
 
 def _await_end(processes: Sequence[psutil.Process]) -> None:
     deadline = time.monotonic() + END_SECONDS
-    while any(_runs(process) for process in processes) and time.monotonic() < deadline:
+    while any(runs(process) for process in processes) and time.monotonic() < deadline:
         time.sleep(POLL_SECONDS)
 
 
-def _runs(process: psutil.Process) -> bool:
+def runs(process: psutil.Process) -> bool:
     """A zombie has ended; in a container it may stay one for ever, for want of an init that reaps."""
     with contextlib.suppress(psutil.NoSuchProcess):
         return bool(process.is_running() and process.status() != psutil.STATUS_ZOMBIE)

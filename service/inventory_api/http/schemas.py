@@ -18,8 +18,10 @@ UtcDatetime = Annotated[
 ]
 
 
-# Such as a name or a reason.
-Text = Annotated[str, Field(min_length=1, max_length=200, pattern=r"\S")]
+# What a client names a resource by, in its path. No path can name `.` and `..`: clients resolve them (RFC 3986, 5.2.4).
+NAME_PATTERN = r"^([A-Za-z0-9_-][A-Za-z0-9._-]{0,63}|\.[A-Za-z0-9_-][A-Za-z0-9._-]{0,62}|\.\.[A-Za-z0-9._-]{1,62})$"
+# Such as a name or a reason. U+0085 is white space where it is checked, and none by ECMA-262, as the document is read.
+Text = Annotated[str, Field(min_length=1, max_length=200, pattern=r"[^\s\x85]")]
 
 
 def example(**fields: Any) -> ConfigDict:

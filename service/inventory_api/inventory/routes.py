@@ -26,9 +26,10 @@ from inventory_api.http.deps import BorrowedSession, RequestCaching, RequestCond
 from inventory_api.http.openapi import BODY, CONDITIONAL_READ, ETAG, error_responses
 from inventory_api.http.responses import json_response, not_modified
 from inventory_api.http.routing import Route, accepts, requires
+from inventory_api.http.schemas import NAME_PATTERN
 from inventory_api.inventory import service
 from inventory_api.inventory.model import resource
-from inventory_api.inventory.schemas import SKU_PATTERN, ItemPage, ItemPatch, ItemQuery, ItemReplacement, ItemView
+from inventory_api.inventory.schemas import ItemPage, ItemPatch, ItemQuery, ItemReplacement, ItemView
 from inventory_api.redis.read_cache import Representation
 from inventory_api.stock.schemas import MovementPage, MovementView
 
@@ -43,8 +44,8 @@ CHANGE: tuple[type[ServiceError], ...] = (
     PreconditionRequired,
 )
 
-BY_SKU = pages.Order(lambda item: (item.sku,), (pages.matching(SKU_PATTERN),))
-SkuPath = Annotated[str, Path(pattern=SKU_PATTERN, examples=["BOLT-M8"])]
+BY_SKU = pages.Order(lambda item: (item.sku,), (pages.matching(NAME_PATTERN),))
+SkuPath = Annotated[str, Path(pattern=NAME_PATTERN, examples=["BOLT-M8"])]
 
 
 @router.get("", response_model=ItemPage, responses=error_responses(InvalidCursor))

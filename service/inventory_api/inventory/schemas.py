@@ -9,16 +9,12 @@ from pydantic import MISSING, AfterValidator, BaseModel, BeforeValidator, Config
 from pydantic_core import PydanticCustomError
 
 from inventory_api.http.pages import FilterText, PageQuery
-from inventory_api.http.schemas import StrictModel, Text, UtcDatetime, example
+from inventory_api.http.schemas import NAME_PATTERN, StrictModel, Text, UtcDatetime, example
 from inventory_api.inventory.attributes import MAX_BYTES, MAX_DEPTH, OUT_OF_BOUNDS, normalised, problem
 from inventory_api.inventory.listing import Filters
 from inventory_api.inventory.model import Item
 from inventory_api.locations.schemas import LocationCode
 from inventory_api.stock.model import INT4_MAX
-
-# No path can name `.` and `..`: clients resolve them (RFC 3986, 5.2.4).
-SKU_PATTERN = r"^([A-Za-z0-9_-][A-Za-z0-9._-]{0,63}|\.[A-Za-z0-9_-][A-Za-z0-9._-]{0,62}|\.\.[A-Za-z0-9._-]{1,62})$"
-
 
 RFC_3339 = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)", re.ASCII | re.IGNORECASE)
 
@@ -30,7 +26,7 @@ def _bounded(attributes: dict[str, Any]) -> dict[str, Any]:
     return kept
 
 
-Sku = Annotated[str, Field(pattern=SKU_PATTERN, description="Immutable.", examples=["BOLT-M8"])]
+Sku = Annotated[str, Field(pattern=NAME_PATTERN, description="Immutable.", examples=["BOLT-M8"])]
 ItemName = Annotated[Text, Field(examples=["Bolt M8 x 40"])]
 Quantity = Annotated[
     int, Field(ge=0, le=INT4_MAX, description="Total on hand; a difference is applied at `warehouse_location`.")

@@ -13,14 +13,15 @@ from inventory_api.http.idempotency.records import Answer
 from inventory_api.http.openapi import BODY, CONDITIONAL_READ, ETAG, IDEMPOTENCY, error_responses
 from inventory_api.http.responses import json_response, not_modified
 from inventory_api.http.routing import Route, accepts, requires
+from inventory_api.http.schemas import NAME_PATTERN
 from inventory_api.locations import service
-from inventory_api.locations.schemas import CODE_PATTERN, LocationCreation, LocationPage, LocationPatch, LocationView
+from inventory_api.locations.schemas import LocationCreation, LocationPage, LocationPatch, LocationView
 
 router = APIRouter(prefix="/locations", tags=["locations"], route_class=Route)
 
-CodePath = Annotated[str, Path(pattern=CODE_PATTERN, examples=["MAIN"])]
+CodePath = Annotated[str, Path(pattern=NAME_PATTERN, examples=["MAIN"])]
 FILTERS = {"list": "locations"}
-NEWEST_FIRST = pages.Order(lambda one: (one.created_at, one.code), (pages.moment, pages.matching(CODE_PATTERN)))
+NEWEST_FIRST = pages.Order(lambda one: (one.created_at, one.code), (pages.moment, pages.matching(NAME_PATTERN)))
 
 
 @router.get("", response_model=LocationPage, responses=error_responses(InvalidCursor))

@@ -4,13 +4,10 @@ from typing import Annotated, Self
 
 from pydantic import MISSING, BaseModel, ConfigDict, Field
 
-from inventory_api.http.schemas import StrictModel, Text, UtcDatetime, example
+from inventory_api.http.schemas import NAME_PATTERN, StrictModel, Text, UtcDatetime, example
 from inventory_api.locations.model import Location
 
-# No path can name `.` and `..`: clients resolve them (RFC 3986, 5.2.4).
-CODE_PATTERN = r"^([A-Za-z0-9_-][A-Za-z0-9._-]{0,63}|\.[A-Za-z0-9_-][A-Za-z0-9._-]{0,62}|\.\.[A-Za-z0-9._-]{1,62})$"
-
-LocationCode = Annotated[str, Field(pattern=CODE_PATTERN, examples=["MAIN"])]
+LocationCode = Annotated[str, Field(pattern=NAME_PATTERN, examples=["MAIN"])]
 LocationName = Annotated[Text, Field(examples=["Main warehouse"])]
 
 
