@@ -9,13 +9,14 @@ would take every gap for a reset.
 import threading
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from signal import SIGKILL, SIGSTOP, Signals
 
 import httpx
 import psutil
 from prometheus_client.parser import text_string_to_metric_families as parse_text
 
+from inventory_api.dev.processes import runs
 from tests.support.process import Server
 from tests.support.waiting import let_pass, wait_until
 
@@ -161,13 +162,7 @@ def _is_retryable(outcome: Outcome) -> bool:
 
 def _serving(server: Server) -> list[psutil.Process]:
     """Oldest first; those that have ended and are not yet reaped are none."""
-    return [process for process in server.server_workers() if _runs(process)]
-
-
-def _runs(process: psutil.Process) -> bool:
-    with suppress(psutil.NoSuchProcess):
-        return bool(process.status() != psutil.STATUS_ZOMBIE)
-    return False
+    return [process for process in server.server_workers() if runs(process)]
 
 
 def _worker(labels: tuple[tuple[str, str], ...]) -> str:

@@ -96,10 +96,15 @@ class Cluster:
 
     def _deploy(self, verb: str, values: Sequence[str], files: Sequence[Path], *, wait: bool) -> None:
         say(f"helm {verb} {' '.join([*(file.parent.name for file in files), *values])}")
+        run(*self.deployment(verb, values, files, wait=wait))
+
+    def deployment(self, verb: str, values: Sequence[str], files: Sequence[Path], *, wait: bool) -> list[str]:
+        """The command that installs or upgrades the chart."""
         settings = [argument for file in files for argument in ("--values", str(file))]
         settings += [argument for value in values for argument in ("--set", value)]
         waiting = ["--wait", "--timeout", "3m"] if wait else []
-        self.helm(verb, RELEASE, str(CHART), *waiting, *image_values(), *settings)
+        namespace = ["--namespace", self.namespace]
+        return [HELM, *namespace, verb, RELEASE, str(CHART), *waiting, *image_values(), *settings]
 
     def secret(self, part: str) -> dict[str, str]:
         """What a Secret of the release holds, still encoded."""
@@ -118,6 +123,16 @@ class Cluster:
         slices = json.loads(self.kubectl("get", "endpointslices", "--selector", selector, "--output", "json"))["items"]
         endpoints = [endpoint for item in slices for endpoint in item.get("endpoints") or []]
         return {endpoint["targetRef"]["name"] for endpoint in endpoints if endpoint["conditions"].get("ready")}
+
+    def identities(self) -> set[str]:
+        """Those of the API pods that there are; another pod is another one, whatever its name."""
+        return {pod["metadata"]["uid"] for pod in self.items("pods", "api")}
+
+    def settled(self, replicas: int) -> bool:
+        """Whether exactly so many API pods are left, all of them ready and behind the Service."""
+        pods = self.items("pods", "api")
+        names = {pod["metadata"]["name"] for pod in pods}
+        return len(pods) == replicas and all(map(is_ready, pods)) and self.serving() == names
 
     def await_job_end(self, condition: str, other_than: str = "") -> str:
         """Await that the migration Job has ended so, and answer its name."""

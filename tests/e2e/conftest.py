@@ -13,6 +13,7 @@ import pytest
 
 from .client import Client, PortForward
 from .cluster import HELM, RELEASE, Cluster, CommandError, run, say
+from .production import Platform
 
 CLUSTER = pytest.StashKey[Cluster]()
 MEASURED = pytest.StashKey[list[str]]()
@@ -63,25 +64,44 @@ def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestR
 @pytest.fixture(scope="session")
 def cluster(pytestconfig: pytest.Config) -> Iterator[Cluster]:
     """A namespace for the release."""
-    with namespace() as made:
-        pytestconfig.stash[CLUSTER] = made
+    with namespace(pytestconfig) as made:
         yield made
 
 
+@pytest.fixture(scope="module")
+def own_cluster(pytestconfig: pytest.Config) -> Iterator[Cluster]:
+    """A namespace for the release of one module."""
+    with namespace(pytestconfig) as made:
+        yield made
+
+
+@pytest.fixture(scope="module")
+def platform(own_cluster: Cluster) -> Platform:
+    """The servers of that namespace, which run, and its Secrets."""
+    made = Platform(own_cluster)
+    made.start()
+    say("the platform's own database and Redis run")
+    return made
+
+
 @contextmanager
-def namespace() -> Iterator[Cluster]:
-    """One of its own, under Pod Security `restricted`."""
+def namespace(config: pytest.Config) -> Iterator[Cluster]:
+    """One of its own, under Pod Security `restricted`; a failure within tells of what is in it."""
     missing = [program for program in ("kubectl", HELM) if shutil.which(program) is None]
     if missing or not os.environ.get("KUBECONFIG"):
         pytest.fail(f"these tests need KUBECONFIG, and kubectl and helm on PATH; missing: {missing or 'KUBECONFIG'}")
     made = Cluster(f"inventory-e2e-{uuid.uuid4().hex[:6]}")
     say(f"namespace {made.namespace}")
     run("kubectl", "create", "namespace", made.namespace)
+    before = config.stash.get(CLUSTER, None)
+    config.stash[CLUSTER] = made
     try:
         run("kubectl", "label", "namespace", made.namespace, "pod-security.kubernetes.io/enforce=restricted")
         yield made
     finally:
         _remove(made)
+        if before is not None:
+            config.stash[CLUSTER] = before
 
 
 def _remove(cluster: Cluster) -> None:

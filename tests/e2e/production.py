@@ -48,11 +48,7 @@ class Platform:
 
     def publish(self) -> None:
         """Write the Secrets as the passwords and keys are now."""
-        verified = f"sslmode=verify-full&sslrootcert={MOUNTED}/database-ca.crt"
-        urls = {
-            role: f"postgresql://{role}:{word}@{DATABASE}:5432/inventory?{verified}"
-            for role, word in self.passwords.items()
-        }
+        urls = {role: self.url(role, DATABASE, 5432) for role in self.passwords}
         scopes = ["inventory:read", "inventory:write", "audit:read"]
         keys = [
             {"id": name, "sha256": hashlib.sha256(key.encode()).hexdigest(), "scopes": scopes}
@@ -72,6 +68,11 @@ class Platform:
     def publish_another_authority(self, name: str) -> None:
         """A Secret as that of the database's authority, of one that has signed nothing here."""
         self.apply(secret(name, {"ca.crt": trustme.CA().cert_pem.bytes().decode()}))
+
+    def url(self, role: str, host: str, port: int) -> str:
+        """Of the database, by way of that host, which is verified."""
+        verified = f"sslmode=verify-full&sslrootcert={MOUNTED}/database-ca.crt"
+        return f"postgresql://{role}:{self.passwords[role]}@{host}:{port}/inventory?{verified}"
 
     def rotate_password(self, word: str) -> None:
         """Of the service's role, in the database and in its Secret."""

@@ -31,10 +31,10 @@ def specs(objects: dict[tuple[str, str], Manifest]) -> dict[tuple[str, str], Any
 
 
 @pytest.fixture(scope="session")
-def trial(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Cluster, Path]]:
+def trial(tmp_path_factory: pytest.TempPathFactory, pytestconfig: pytest.Config) -> Iterator[tuple[Cluster, Path]]:
     """A namespace, and the overlay `dev` for it with the image under test."""
     folder = tmp_path_factory.mktemp("overlay")
-    with namespace() as cluster:
+    with namespace(pytestconfig) as cluster:
         images = [
             {"name": "inventory-api", **{key: os.environ[name] for key, name in _IMAGE.items() if os.environ.get(name)}}
         ]

@@ -3,22 +3,21 @@
 import json
 import os
 import re
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 import yaml
-from helm.command import CHART
+from helm import render
 
 from tests.support.waiting import await_claim
 
 from .client import Client, PortForward
-from .cluster import RELEASE, Cluster, is_ready, say
-from .conftest import CLUSTER, ITEM, namespace
+from .cluster import RELEASE, Cluster, say
+from .conftest import ITEM
 from .outside import load_from_outside
-from .production import DATABASE, MOUNTED, Platform, config_map, secret, server
+from .production import DATABASE, Platform, config_map, secret, server
 
-EXAMPLE = CHART.parent / "examples" / "pgbouncer" / "values.yaml"
+EXAMPLE = render.EXAMPLES / "pgbouncer" / "values.yaml"
 SKUS = [f"POOLED-{number}" for number in range(10)]
 POOLER, PORT, POOL_SIZE = "pgbouncer", 6432, 5
 # Its own part; the rest is what the example says.
@@ -39,7 +38,6 @@ max_client_conn = 1000
 default_pool_size = {POOL_SIZE}
 pool_mode = transaction
 """
-VERIFIED = f"sslmode=verify-full&sslrootcert={MOUNTED}/database-ca.crt"
 CONTAINER = {
     "volumeMounts": [{"name": "configuration", "mountPath": "/etc/pooler"}, {"name": "ca", "mountPath": "/ca"}],
     "readinessProbe": {"tcpSocket": {"port": PORT}},
@@ -47,70 +45,56 @@ CONTAINER = {
 
 
 @pytest.fixture(scope="module")
-def pooled(pytestconfig: pytest.Config) -> Iterator[Cluster]:
-    with namespace() as made:
-        pytestconfig.stash[CLUSTER] = made
-        yield made
+def image() -> str:
+    found = os.environ.get("E2E_PGBOUNCER_IMAGE")
+    if found is None:
+        pytest.skip("E2E_PGBOUNCER_IMAGE names no image of tests/e2e/pgbouncer")
+    return found
 
 
 @pytest.fixture(scope="module")
-def platform(pooled: Cluster) -> Platform:
-    """The database, Redis, and PgBouncer before the database."""
-    image = os.environ.get("E2E_PGBOUNCER_IMAGE")
-    if image is None:
-        pytest.skip("E2E_PGBOUNCER_IMAGE names no image of tests/e2e/pgbouncer")
-    made = Platform(pooled)
-    made.start()
+def pooler(image: str, own_cluster: Cluster, platform: Platform) -> None:
+    """PgBouncer before the database."""
     told = [line.removeprefix("#").strip() for line in EXAMPLE.read_text().splitlines() if line.startswith("#   ")]
     for statement in [line for line in told if line.startswith("ALTER ROLE")]:
-        made.sql(statement)
+        platform.sql(statement)
     settings = "\n".join(line for line in told if re.match(r"\w+ = ", line))
-    users = "".join(f'"{role}" "{word}"\n' for role, word in made.passwords.items())
+    users = "".join(f'"{role}" "{word}"\n' for role, word in platform.passwords.items())
     volumes = {
         "configuration": {"configMap": {"name": "pooler"}},
         "ca": {"secret": {"secretName": "inventory-database-ca"}},
     }
-    url = f"postgresql://inventory:{made.passwords['inventory']}@{POOLER}:{PORT}/inventory?{VERIFIED}"
-    made.certify(POOLER)
-    made.apply(
+    platform.certify(POOLER)
+    platform.apply(
         config_map("pooler", {"pgbouncer.ini": f"{CONFIGURATION}{settings}\n", "users.txt": users}),
-        secret("inventory-pooled", {"url": url}),
+        secret("inventory-pooled", {"url": platform.url("inventory", POOLER, PORT)}),
         *server(POOLER, PORT, image, CONTAINER, volumes),
     )
-    pooled.kubectl("rollout", "status", f"deployment/{POOLER}", "--timeout=60s")
+    own_cluster.kubectl("rollout", "status", f"deployment/{POOLER}", "--timeout=60s")
     say("PgBouncer runs")
-    return made
 
 
 def test_behind_a_pooler_nothing_is_lost_and_few_connections_are_postgresqls(
-    pooled: Cluster, platform: Platform, tmp_path: Path
+    own_cluster: Cluster, platform: Platform, pooler: None, tmp_path: Path
 ) -> None:
     """Also during a rollout; and the time-outs are those of the service, though it cannot ask for them."""
     overrides = tmp_path / "values.yaml"
     overrides.write_text(yaml.safe_dump(_OVERRIDES))
     files = [EXAMPLE, overrides]
-    pooled.install(files=files)
-    with PortForward(pooled, f"service/{RELEASE}", 80) as forward:
+    own_cluster.install(files=files)
+    with PortForward(own_cluster, f"service/{RELEASE}", 80) as forward:
         client = Client(forward, platform.keys["admin"])
         for sku in SKUS:
             assert client.request("PUT", f"/inventory/{sku}", {**ITEM, "quantity": 100}).status == 201
-    before = _pods(pooled)
-    with load_from_outside(pooled, tmp_path, SKUS, platform.keys["admin"]) as load:
-        pooled.upgrade("podAnnotations.upgrade=again", files=files)
-        await_claim("both pods are others", lambda: len(_ready(pooled)) == 2 and not before & _pods(pooled))
+    before = own_cluster.identities()
+    with load_from_outside(own_cluster, tmp_path, SKUS, platform.keys["admin"]) as load:
+        own_cluster.upgrade("podAnnotations.upgrade=again", files=files)
+        await_claim("both pods are others", lambda: own_cluster.settled(2) and not before & own_cluster.identities())
         used = int(platform.sql("SELECT count(*) FROM pg_stat_activity WHERE usename = 'inventory'"))
     assert load.lost == {}
     assert 1 <= used <= POOL_SIZE
     kept = json.loads(platform.sql("SELECT to_json(rolconfig) FROM pg_roles WHERE rolname = 'inventory'"))
     assert {"statement_timeout=3s", "lock_timeout=2s", "idle_in_transaction_session_timeout=10s"} == set(kept)
-
-
-def _pods(cluster: Cluster) -> set[str]:
-    return {pod["metadata"]["uid"] for pod in cluster.items("pods", "api")}
-
-
-def _ready(cluster: Cluster) -> set[str]:
-    return {pod["metadata"]["uid"] for pod in cluster.items("pods", "api") if is_ready(pod)}
 
 
 _OVERRIDES = {

@@ -12,17 +12,17 @@ from pathlib import Path
 
 import pytest
 import yaml
-from helm.command import CHART
+from helm import render
 
 from tests.support.waiting import await_claim
 
 from .client import Client, PortForward
-from .cluster import HELM, LABELS, RELEASE, Cluster, CommandError, Manifest, is_ready, restarts, run, say
-from .conftest import CLUSTER, ITEM, namespace
+from .cluster import LABELS, RELEASE, Cluster, CommandError, Manifest, is_ready, restarts, run, say
+from .conftest import ITEM
 from .outside import load_from_outside
 from .production import DATABASE, REDIS, Platform
 
-EXAMPLE = CHART.parent / "examples" / "production-ha" / "values.yaml"
+EXAMPLE = render.EXAMPLES / "production-ha" / "values.yaml"
 SKUS = [f"PRODUCTION-{number}" for number in range(10)]
 SKU = SKUS[0]
 # How the example differs from one on this cluster: its image, its network and its size.
@@ -59,26 +59,10 @@ def values(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
 
 
 @pytest.fixture(scope="module")
-def production(pytestconfig: pytest.Config) -> Iterator[Cluster]:
-    with namespace() as made:
-        pytestconfig.stash[CLUSTER] = made
-        yield made
-
-
-@pytest.fixture(scope="module")
-def platform(production: Cluster) -> Platform:
-    """Its servers run, and its Secrets are there."""
-    made = Platform(production)
-    made.start()
-    say("the platform's own database and Redis run")
-    return made
-
-
-@pytest.fixture(scope="module")
-def client(production: Cluster, platform: Platform, values: list[Path]) -> Iterator[Client]:
+def client(own_cluster: Cluster, platform: Platform, values: list[Path]) -> Iterator[Client]:
     """Of the installed release, with an item."""
-    production.install(files=values)
-    with PortForward(production, f"service/{RELEASE}", 80) as forward:
+    own_cluster.install(files=values)
+    with PortForward(own_cluster, f"service/{RELEASE}", 80) as forward:
         made = Client(forward, platform.keys["admin"])
         for sku in SKUS:
             assert made.request("PUT", f"/inventory/{sku}", {**ITEM, "quantity": 1000}).status == 201
@@ -89,24 +73,13 @@ def pods(cluster: Cluster) -> list[Manifest]:
     return cluster.items("pods", "api")
 
 
-def identities(cluster: Cluster) -> set[str]:
-    return {pod["metadata"]["uid"] for pod in pods(cluster)}
-
-
-def settled(cluster: Cluster, replicas: int) -> bool:
-    """Whether exactly so many are left, all of them ready and behind the Service."""
-    found = pods(cluster)
-    names = {pod["metadata"]["name"] for pod in found}
-    return len(found) == replicas and all(map(is_ready, found)) and cluster.serving() == names
-
-
 def test_every_connection_is_by_tls_and_the_service_may_not_change_the_schema(
-    production: Cluster, platform: Platform, client: Client
+    own_cluster: Cluster, platform: Platform, client: Client
 ) -> None:
     """Three pods on both nodes, migrated by the owner's role, which no pod of the API knows."""
     assert client.request("PATCH", f"/inventory/{SKU}", {"name": "Renamed"}).status == 200
-    assert settled(production, 3)
-    assert len({pod["spec"]["nodeName"] for pod in pods(production)}) > 1
+    assert own_cluster.settled(3)
+    assert len({pod["spec"]["nodeName"] for pod in pods(own_cluster)}) > 1
     by_tls = platform.sql(
         "SELECT DISTINCT usename, ssl FROM pg_stat_activity JOIN pg_stat_ssl USING (pid)"
         " WHERE usename LIKE 'inventory%'"
@@ -114,23 +87,23 @@ def test_every_connection_is_by_tls_and_the_service_may_not_change_the_schema(
     assert by_tls == "inventory|t"
     owner = platform.sql("SELECT DISTINCT tableowner FROM pg_tables WHERE schemaname = 'public'")
     assert owner == "inventory_owner"
-    assert _checks(production) == {"database": "ok", "schema": "ok", "redis": "ok"}
-    mounted = [volume.get("projected", {}) for pod in pods(production) for volume in pod["spec"]["volumes"]]
+    assert _checks(own_cluster) == {"database": "ok", "schema": "ok", "redis": "ok"}
+    mounted = [volume.get("projected", {}) for pod in pods(own_cluster) for volume in pod["spec"]["volumes"]]
     assert "inventory-database-owner" not in str(mounted)
 
 
 def test_a_server_of_another_authority_is_not_believed(
-    production: Cluster, platform: Platform, client: Client, values: list[Path]
+    own_cluster: Cluster, platform: Platform, client: Client, values: list[Path]
 ) -> None:
     """A pod that trusts another one never serves, and those that serve go on."""
-    before = identities(production)
+    before = own_cluster.identities()
     platform.publish_another_authority("another-ca")
-    production.upgrade("database.caSecret=another-ca", files=values, wait=False)
-    await_claim("a new pod says why", lambda: "certificate verify failed" in _logs_of_new(production, before))
-    assert {pod["metadata"]["uid"] for pod in pods(production) if is_ready(pod)} == before
+    own_cluster.upgrade("database.caSecret=another-ca", files=values, wait=False)
+    await_claim("a new pod says why", lambda: "certificate verify failed" in _logs_of_new(own_cluster, before))
+    assert {pod["metadata"]["uid"] for pod in pods(own_cluster) if is_ready(pod)} == before
     assert client.request("GET", f"/inventory/{SKU}").status == 200
-    production.upgrade(files=values)
-    await_claim("those that served are left", lambda: settled(production, 3) and identities(production) == before)
+    own_cluster.upgrade(files=values)
+    await_claim("those that served are left", lambda: own_cluster.settled(3) and own_cluster.identities() == before)
 
 
 def _logs_of_new(cluster: Cluster, before: set[str]) -> str:
@@ -148,13 +121,13 @@ def _checks(cluster: Cluster) -> dict[str, str]:
     return {name: check["status"] for name, check in checks.items()}
 
 
-def test_a_rotated_database_password_needs_no_restart(production: Cluster, platform: Platform, client: Client) -> None:
+def test_a_rotated_database_password_needs_no_restart(own_cluster: Cluster, platform: Platform, client: Client) -> None:
     """New connections are made with the new one, once the kubelet has written it."""
-    before = identities(production)
+    before = own_cluster.identities()
     platform.rotate_password("second")
     await_claim(
         "each pod has the new password",
-        lambda: all("second" in _url(production, pod["metadata"]["name"]) for pod in pods(production)),
+        lambda: all("second" in _url(own_cluster, pod["metadata"]["name"]) for pod in pods(own_cluster)),
         seconds=180,
     )
     platform.sql("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = 'inventory'")
@@ -162,8 +135,8 @@ def test_a_rotated_database_password_needs_no_restart(production: Cluster, platf
         "an item is changed by a new connection",
         lambda: client.request("PATCH", f"/inventory/{SKU}", {"name": "By the second password"}).status == 200,
     )
-    await_claim("all pods serve", lambda: settled(production, 3))
-    assert (identities(production), set(restarts(pods(production)).values())) == (before, {0})
+    await_claim("all pods serve", lambda: own_cluster.settled(3))
+    assert (own_cluster.identities(), set(restarts(pods(own_cluster)).values())) == (before, {0})
 
 
 def _url(cluster: Cluster, pod: str) -> str:
@@ -171,19 +144,19 @@ def _url(cluster: Cluster, pod: str) -> str:
     return cluster.kubectl("exec", pod, "--", "/usr/local/bin/python3", "-c", script)
 
 
-def test_a_rotated_api_key_needs_no_restart(production: Cluster, platform: Platform, client: Client) -> None:
-    before = identities(production)
+def test_a_rotated_api_key_needs_no_restart(own_cluster: Cluster, platform: Platform, client: Client) -> None:
+    before = own_cluster.identities()
     platform.keys = {"admin": "first-key", "next": "second-key"}
     platform.publish()
     successor = Client(client.forward, "second-key")
-    await_claim("the new key is admitted", lambda: _admitted_everywhere(production, successor), seconds=180)
+    await_claim("the new key is admitted", lambda: _admitted_everywhere(own_cluster, successor), seconds=180)
     assert client.request("GET", f"/inventory/{SKU}").status == 200
     platform.keys = {"next": "second-key"}
     platform.publish()
     await_claim("the old key is refused", lambda: client.request("GET", f"/inventory/{SKU}").status == 401, seconds=180)
     client.key = "second-key"
-    await_claim("the new key is admitted", lambda: _admitted_everywhere(production, client))
-    assert (identities(production), set(restarts(pods(production)).values())) == (before, {0})
+    await_claim("the new key is admitted", lambda: _admitted_everywhere(own_cluster, client))
+    assert (own_cluster.identities(), set(restarts(pods(own_cluster)).values())) == (before, {0})
 
 
 def _admitted_everywhere(cluster: Cluster, client: Client) -> bool:
@@ -195,18 +168,18 @@ def _admitted_everywhere(cluster: Cluster, client: Client) -> bool:
 
 
 def test_upgrades_under_load_from_outside_lose_no_request(
-    production: Cluster, client: Client, values: list[Path], tmp_path: Path, pytestconfig: pytest.Config
+    own_cluster: Cluster, client: Client, values: list[Path], tmp_path: Path, pytestconfig: pytest.Config
 ) -> None:
     """As many as `--upgrades` says, each of which replaces every pod."""
     upgrades, lost, sent = pytestconfig.getoption("--upgrades"), dict[str, int](), 0
     for number in range(upgrades):
-        before = identities(production)
+        before = own_cluster.identities()
 
         def replaced(before: set[str] = before) -> bool:
-            return settled(production, 3) and not before & identities(production)
+            return own_cluster.settled(3) and not before & own_cluster.identities()
 
-        with load_from_outside(production, tmp_path, SKUS, client.key) as load:
-            production.upgrade(f"podAnnotations.upgrade=n{number}", files=values)
+        with load_from_outside(own_cluster, tmp_path, SKUS, client.key) as load:
+            own_cluster.upgrade(f"podAnnotations.upgrade=n{number}", files=values)
             await_claim("every pod is another one", replaced)
         lost |= load.lost
         sent += len(load.outcomes)
@@ -215,71 +188,70 @@ def test_upgrades_under_load_from_outside_lose_no_request(
 
 
 def test_an_upgrade_that_was_interrupted_is_rolled_back_and_made_again(
-    production: Cluster, client: Client, values: list[Path], tmp_path: Path
+    own_cluster: Cluster, client: Client, values: list[Path], tmp_path: Path
 ) -> None:
     """As docs/install.md says; and what it leaves meanwhile serves."""
-    with load_from_outside(production, tmp_path, SKUS, client.key) as load:
-        settings = [argument for file in values for argument in ("--values", str(file))]
-        command = [HELM, "--namespace", production.namespace, "upgrade", RELEASE, str(CHART), "--wait", *settings]
-        process = subprocess.Popen([*command, "--set", "podAnnotations.interrupted=yes"])
-        await_claim("it has begun", lambda: "pending-upgrade" in production.helm("status", RELEASE))
+    with load_from_outside(own_cluster, tmp_path, SKUS, client.key) as load:
+        command = own_cluster.deployment("upgrade", ["podAnnotations.interrupted=yes"], values, wait=True)
+        process = subprocess.Popen(command)
+        await_claim("it has begun", lambda: "pending-upgrade" in own_cluster.helm("status", RELEASE))
         process.send_signal(signal.SIGKILL)
         process.wait()
         with pytest.raises(CommandError, match="another operation"):
-            production.upgrade(files=values)
+            own_cluster.upgrade(files=values)
         say("helm rollback")
-        production.helm("rollback", RELEASE, "--wait", "--timeout", "3m")
-        production.upgrade("podAnnotations.interrupted=no", files=values)
-        await_claim("three pods serve", lambda: settled(production, 3))
+        own_cluster.helm("rollback", RELEASE, "--wait", "--timeout", "3m")
+        own_cluster.upgrade("podAnnotations.interrupted=no", files=values)
+        await_claim("three pods serve", lambda: own_cluster.settled(3))
     assert load.lost == {}
 
 
 def _await_settled(cluster: Cluster, replicas: int) -> None:
-    await_claim(f"{replicas} serve", lambda: settled(cluster, replicas))
+    await_claim(f"{replicas} serve", lambda: cluster.settled(replicas))
 
 
 def test_scaling_in_and_out_under_load_loses_no_request(
-    production: Cluster, client: Client, values: list[Path], tmp_path: Path
+    own_cluster: Cluster, client: Client, values: list[Path], tmp_path: Path
 ) -> None:
-    with load_from_outside(production, tmp_path, SKUS, client.key) as load:
+    with load_from_outside(own_cluster, tmp_path, SKUS, client.key) as load:
         for replicas in (1, 3):
-            production.upgrade(f"replicaCount={replicas}", files=values)
-            _await_settled(production, replicas)
+            own_cluster.upgrade(f"replicaCount={replicas}", files=values)
+            _await_settled(own_cluster, replicas)
     assert load.lost == {}
 
 
 def test_a_drained_node_takes_one_pod_at_a_time_and_loses_no_request(
-    production: Cluster, client: Client, tmp_path: Path
+    own_cluster: Cluster, client: Client, tmp_path: Path
 ) -> None:
     """Only where the cluster is the tests' own: E2E_MAY_DRAIN=1."""
     if os.environ.get("E2E_MAY_DRAIN") != "1":
         pytest.skip("drains a node: E2E_MAY_DRAIN=1 says that it may")
-    node = pods(production)[0]["spec"]["nodeName"]
+    node = pods(own_cluster)[0]["spec"]["nodeName"]
     ours = f"--pod-selector={LABELS}api"
-    with load_from_outside(production, tmp_path, SKUS, client.key) as load:
+    with load_from_outside(own_cluster, tmp_path, SKUS, client.key) as load:
         say(f"kubectl drain {node}")
         try:
             run("kubectl", "drain", node, ours, "--ignore-daemonsets", "--delete-emptydir-data", "--timeout=300s")
-            await_claim("three serve elsewhere", lambda: settled(production, 3))
-            assert node not in {pod["spec"]["nodeName"] for pod in pods(production)}
+            await_claim("three serve elsewhere", lambda: own_cluster.settled(3))
+            assert node not in {pod["spec"]["nodeName"] for pod in pods(own_cluster)}
         finally:
             run("kubectl", "uncordon", node)
     assert load.lost == {}
 
 
 def test_pods_with_too_little_memory_never_replace_those_that_serve(
-    production: Cluster, client: Client, values: list[Path], tmp_path: Path
+    own_cluster: Cluster, client: Client, values: list[Path], tmp_path: Path
 ) -> None:
     """The rollout stands still, whoever serves goes on, and the next upgrade mends it."""
-    before = identities(production)
-    with load_from_outside(production, tmp_path, SKUS, client.key) as load:
+    before = own_cluster.identities()
+    with load_from_outside(own_cluster, tmp_path, SKUS, client.key) as load:
         short = ("resources.requests.memory=32Mi", "resources.limits.memory=32Mi")
-        production.upgrade(*short, files=values, wait=False)
-        await_claim("the kernel has ended a new one", lambda: _out_of_memory(production, before))
-        assert before <= identities(production)
-        assert {pod["metadata"]["uid"] for pod in pods(production) if is_ready(pod)} == before
-        production.upgrade(files=values)
-        await_claim("three serve", lambda: settled(production, 3))
+        own_cluster.upgrade(*short, files=values, wait=False)
+        await_claim("the kernel has ended a new one", lambda: _out_of_memory(own_cluster, before))
+        assert before <= own_cluster.identities()
+        assert {pod["metadata"]["uid"] for pod in pods(own_cluster) if is_ready(pod)} == before
+        own_cluster.upgrade(files=values)
+        await_claim("three serve", lambda: own_cluster.settled(3))
     assert load.lost == {}
 
 
@@ -295,7 +267,7 @@ def _out_of_memory(cluster: Cluster, before: set[str]) -> bool:
 
 
 def test_the_autoscaler_adds_pods_under_load_and_takes_them_away_again(
-    production: Cluster, client: Client, values: list[Path], tmp_path: Path
+    own_cluster: Cluster, client: Client, values: list[Path], tmp_path: Path
 ) -> None:
     """Of CPU, by the metrics server; scaling in loses nothing either."""
     scaled = ("autoscaling.enabled=true", "autoscaling.minReplicas=1", "autoscaling.maxReplicas=3")
@@ -307,36 +279,36 @@ def test_the_autoscaler_adds_pods_under_load_and_takes_them_away_again(
         run("kubectl", "top", "nodes")
     except CommandError as error:
         pytest.skip(f"no metrics server: {error}")
-    with load_from_outside(production, tmp_path, SKUS, client.key) as load:
-        production.upgrade(*scaled, files=values)
-        deployment = json.loads(production.kubectl("get", "deployment", RELEASE, "--output", "json"))
+    with load_from_outside(own_cluster, tmp_path, SKUS, client.key) as load:
+        own_cluster.upgrade(*scaled, files=values)
+        deployment = json.loads(own_cluster.kubectl("get", "deployment", RELEASE, "--output", "json"))
         assert deployment["spec"]["replicas"] == 3, "an autoscaler begins with what there is"
     assert load.lost == {}
-    production.upgrade(*scaled, *eager, files=values)
-    await_claim("one serves", lambda: settled(production, 1), seconds=240)
-    with load_from_outside(production, tmp_path, SKUS, client.key) as load:
-        await_claim("there are more", lambda: len(production.serving()) > 1, seconds=240)
+    own_cluster.upgrade(*scaled, *eager, files=values)
+    await_claim("one serves", lambda: own_cluster.settled(1), seconds=240)
+    with load_from_outside(own_cluster, tmp_path, SKUS, client.key) as load:
+        await_claim("there are more", lambda: len(own_cluster.serving()) > 1, seconds=240)
     assert load.lost == {}
-    with load_from_outside(production, tmp_path, SKUS, client.key, rate=1) as load:
-        await_claim("one is left", lambda: settled(production, 1), seconds=240)
+    with load_from_outside(own_cluster, tmp_path, SKUS, client.key, rate=1) as load:
+        await_claim("one is left", lambda: own_cluster.settled(1), seconds=240)
     assert load.lost == {}
 
 
 def test_with_hooks_the_schema_comes_first_and_an_uninstall_leaves_the_platforms_own(
-    production: Cluster, platform: Platform, client: Client, values: list[Path]
+    own_cluster: Cluster, platform: Platform, client: Client, values: list[Path]
 ) -> None:
     before = client.request("GET", f"/inventory/{SKU}").json
-    own = {secret["metadata"]["name"] for secret in production.items("secrets") if "helm" not in secret["type"]}
+    own = {secret["metadata"]["name"] for secret in own_cluster.items("secrets") if "helm" not in secret["type"]}
     # The autoscaler stays: Helm 4 leaves the number of pods to whoever set it last.
-    production.upgrade("migrations.mode=hook", "autoscaling.enabled=true", "autoscaling.maxReplicas=3", files=values)
+    own_cluster.upgrade("migrations.mode=hook", "autoscaling.enabled=true", "autoscaling.maxReplicas=3", files=values)
     assert client.request("GET", f"/inventory/{SKU}").json == before
     say("helm uninstall")
-    production.helm("uninstall", RELEASE, "--wait", "--timeout", "2m")
+    own_cluster.helm("uninstall", RELEASE, "--wait", "--timeout", "2m")
     kinds = "deployments,jobs,services,configmaps,secrets,serviceaccounts,networkpolicies,poddisruptionbudgets"
 
     def left() -> set[str]:
-        return {found["metadata"]["name"] for found in production.items(kinds)} - {"kube-root-ca.crt", "default"}
+        return {found["metadata"]["name"] for found in own_cluster.items(kinds)} - {"kube-root-ca.crt", "default"}
 
     await_claim("only what is the platform's is left", lambda: left() == own | {DATABASE, REDIS})
-    production.install("migrations.mode=hook", files=values)
+    own_cluster.install("migrations.mode=hook", files=values)
     assert client.request("GET", f"/inventory/{SKU}").json == before

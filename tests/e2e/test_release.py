@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 import yaml
+from helm import render
 from helm.command import CHART
 
 from tests.support.waiting import await_claim
@@ -24,7 +25,7 @@ from pathlib import Path
 file = Path("/source/inventory_api/inventory/service.py")
 file.write_text(file.read_text().replace("There is no item with this sku.", "Changed."))
 """
-LIVE_RELOAD = CHART.parent / "examples" / "live-reload" / "values.yaml"
+LIVE_RELOAD = render.EXAMPLES / "live-reload" / "values.yaml"
 
 
 @pytest.fixture
@@ -39,13 +40,6 @@ def api_pod(cluster: Cluster) -> Manifest:
     """The only pod of the API."""
     (pod,) = cluster.items("pods", "api")
     return pod
-
-
-def settled(cluster: Cluster, replicas: int) -> bool:
-    """Whether exactly so many API pods are left, all of them ready and behind the Service."""
-    pods = cluster.items("pods", "api")
-    names = {pod["metadata"]["name"] for pod in pods}
-    return len(pods) == replicas and all(map(is_ready, pods)) and cluster.serving() == names
 
 
 def log_lines(cluster: Cluster) -> list[dict[str, Any]]:
@@ -188,7 +182,7 @@ def test_an_upgrade_keeps_credentials_and_data(cluster: Cluster, client: Client,
     cluster.upgrade("replicaCount=2")
     assert {part: cluster.secret(part) for part in parts} == secrets
     assert pods < {pod["metadata"]["uid"] for pod in cluster.items("pods")}
-    await_claim("both pods are behind the Service", lambda: settled(cluster, 2))
+    await_claim("both pods are behind the Service", lambda: cluster.settled(2))
     assert client.request("GET", f"/inventory/{item}").status == 200
 
 
@@ -210,7 +204,7 @@ def test_a_closed_network_lets_through_what_is_needed_and_nothing_else(
         assert connects(cluster, name, RELEASE, 80)
     assert client.request("PATCH", f"/inventory/{item}", {"name": "Behind closed doors"}).status == 200
     assert cluster.helm_test().count("ok: ") == 3
-    assert before == {pod["metadata"]["uid"] for pod in cluster.items("pods", "api")}, "policies roll no pod"
+    assert before == cluster.identities(), "policies roll no pod"
     assert restarts(pods) == restarts(cluster.items("pods", "api"))
 
 
@@ -222,7 +216,7 @@ def test_changed_files_take_effect_in_the_running_pod(cluster: Cluster, client: 
     """As `skaffold dev` does it, with its own command: the file is copied, and the server workers are replaced."""
     image = cluster.items("pods", "api")[0]["spec"]["containers"][0]["image"]
     cluster.upgrade(f"initContainers[0].image={image}", files=[LIVE_RELOAD])
-    await_claim("one pod is left", lambda: settled(cluster, 1))
+    await_claim("one pod is left", lambda: cluster.settled(1))
     name = _any_pod(cluster)
     cluster.kubectl("exec", name, "--", "python", "-c", CHANGE)
     skaffold = yaml.safe_load((CHART.parents[1] / "skaffold.yaml").read_text())
@@ -242,10 +236,10 @@ def test_changed_files_take_effect_in_the_running_pod(cluster: Cluster, client: 
 def test_a_rollout_under_load_loses_no_request(cluster: Cluster, item: str) -> None:
     """Old pods drain before they stop, on kept and on new connections, for reads and writes."""
     image = cluster.items("pods", "api")[0]["spec"]["containers"][0]["image"]
-    old = {pod["metadata"]["uid"] for pod in cluster.items("pods", "api")}
+    old = cluster.identities()
 
     def replaced() -> bool:
-        return settled(cluster, 2) and not old & {pod["metadata"]["uid"] for pod in cluster.items("pods", "api")}
+        return cluster.settled(2) and not old & cluster.identities()
 
     with load(cluster, image, item) as result:
         cluster.upgrade("replicaCount=2", "podAnnotations.rollout=again")
@@ -273,7 +267,7 @@ def test_a_rollback_returns_to_the_first_revision(cluster: Cluster, client: Clie
     before = client.request("GET", f"/inventory/{item}").json
     say("helm rollback")
     cluster.helm("rollback", RELEASE, "1", "--wait", "--timeout", "3m")
-    await_claim("one pod is left", lambda: settled(cluster, 1))
+    await_claim("one pod is left", lambda: cluster.settled(1))
     cluster.await_job_end("Complete")
     assert cluster.key() == client.key
     assert client.request("GET", f"/inventory/{item}").json == before

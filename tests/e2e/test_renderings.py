@@ -7,7 +7,7 @@ from contextlib import contextmanager
 
 import pytest
 import yaml
-from helm.command import CHART
+from helm import render
 
 from tests.chart.rendering import CASES, Helm, Values
 
@@ -21,7 +21,7 @@ CUSTOM = {
 }
 EXAMPLES: dict[str, Values] = {
     f"example {file.parent.name}": yaml.safe_load(file.read_text())
-    for file in sorted((CHART.parent / "examples").glob("*/values.yaml"))
+    for file in sorted(render.EXAMPLES.glob("*/values.yaml"))
 }
 ALL = {**CASES, **EXAMPLES}
 STRICTLY = ("apply", "--dry-run=server", "--validate=strict", "--filename", "-")
