@@ -24,7 +24,8 @@ EXTERNAL: Manifest = {
     "apiKeys": {"existingSecret": "inventory-api-keys"},
     "credentials": {"generate": False},
 }
-ANYWHERE = {"to": [{"ipBlock": {"cidr": "0.0.0.0/0"}}]}
+# Of documentation (RFC 5737), where nothing is: who switches policies on says where the servers are.
+NOWHERE = {"to": [{"ipBlock": {"cidr": "192.0.2.0/24"}}]}
 # What each component adds to the base is what these values add to its rendering.
 COMPONENTS: dict[str, Manifest] = {
     "autoscaling": {"autoscaling": {"enabled": True}},
@@ -32,14 +33,12 @@ COMPONENTS: dict[str, Manifest] = {
         "database": {"bundled": {"enabled": True}},
         "redis": {"bundled": {"enabled": True}},
     },
+    "database-owner": {"migrations": {"existingSecret": "inventory-api-database-owner"}},
+    "database-tls": {"database": {"caSecret": "inventory-api-database-ca"}},
     "gateway": {"gateway": {"enabled": True, "parentRefs": [{"name": "public"}]}},
     "monitoring": {"metrics": {"serviceMonitor": {"enabled": True}}},
-    "network-policy": {"networkPolicy": {"enabled": True, "database": ANYWHERE, "redis": ANYWHERE}},
-}
-# The autoscaler's number, not the base's.
-NO_REPLICAS = {
-    "target": {"kind": "Deployment", "name": "inventory-api"},
-    "patch": "- {op: remove, path: /spec/replicas}\n",
+    "network-policy": {"networkPolicy": {"enabled": True, "database": NOWHERE, "redis": NOWHERE}},
+    "redis-tls": {"redis": {"caSecret": "inventory-api-redis-ca"}},
 }
 
 
@@ -76,14 +75,44 @@ def examples() -> Iterator[tuple[Path, str]]:
 
 def kustomize() -> Iterator[tuple[Path, str]]:
     """Every generated file of k8s/, with its text."""
-    base = _adopted(rendered(EXTERNAL))
+    base = adopted(rendered(EXTERNAL))
     yield from _folder(KUSTOMIZE / "base", "Kustomization", base)
-    in_base = {identity(manifest) for manifest in base}
+    by_identity = {identity(manifest): manifest for manifest in base}
     for name, values in COMPONENTS.items():
-        objects = _adopted(rendered(merged(EXTERNAL, values)))
-        more = [manifest for manifest in objects if identity(manifest) not in in_base]
-        patches = [NO_REPLICAS] if name == "autoscaling" else []
+        objects = adopted(rendered(merged(EXTERNAL, values)))
+        more = [manifest for manifest in objects if identity(manifest) not in by_identity]
+        both = [(by_identity[identity(found)], found) for found in objects if identity(found) in by_identity]
+        patches = [_patch(found, list(operations(there, found))) for there, found in both if there != found]
         yield from _folder(KUSTOMIZE / "components" / name, "Component", more, patches)
+
+
+def operations(one: Any, other: Any, path: str = "") -> Iterator[Manifest]:
+    """JSON Patch (RFC 6902) from one to the other; what is new in a list comes last, where its order says nothing."""
+    if isinstance(one, dict) and isinstance(other, dict):
+        for name in sorted(one.keys() | other.keys()):
+            to = f"{path}/{name.replace('~', '~0').replace('/', '~1')}"
+            if name not in other:
+                yield {"op": "remove", "path": to}
+            elif name not in one:
+                yield {"op": "add", "path": to, "value": other[name]}
+            else:
+                yield from operations(one[name], other[name], to)
+    elif isinstance(one, list) and isinstance(other, list) and _names(one) == _names(other):
+        for index, (left, right) in enumerate(zip(one, other, strict=True)):
+            yield from operations(left, right, f"{path}/{index}")
+    elif isinstance(one, list) and isinstance(other, list) and all(item in other for item in one):
+        yield from ({"op": "add", "path": f"{path}/-", "value": item} for item in other if item not in one)
+    elif one != other:
+        yield {"op": "replace", "path": path, "value": other}
+
+
+def _names(items: list[Any]) -> list[Any]:
+    return [item.get("name", index) if isinstance(item, dict) else item for index, item in enumerate(items)]
+
+
+def _patch(manifest: Manifest, changes: list[Manifest]) -> Manifest:
+    kind, name = identity(manifest)
+    return {"target": {"kind": kind, "name": name}, "patch": yaml.safe_dump(changes, width=120)}
 
 
 def _folder(
@@ -93,16 +122,17 @@ def _folder(
     for manifest in objects:
         by_kind.setdefault(f"{manifest['kind'].lower()}.yaml", []).append(manifest)
     version = "v1alpha1" if kind == "Component" else "v1beta1"
-    kustomization = {"apiVersion": f"kustomize.config.k8s.io/{version}", "kind": kind, "resources": sorted(by_kind)}
+    kustomization: Manifest = {"apiVersion": f"kustomize.config.k8s.io/{version}", "kind": kind}
+    parts = {"resources": sorted(by_kind), "patches": patches}
     yield (
         folder / "kustomization.yaml",
-        HEADER + _dump([{**kustomization, **({"patches": patches} if patches else {})}]),
+        HEADER + _dump([kustomization | {name: has for name, has in parts.items() if has}]),
     )
     for name, found in by_kind.items():
         yield folder / name, HEADER + _dump(found)
 
 
-def _adopted(objects: list[Manifest]) -> list[Manifest]:
+def adopted(objects: list[Manifest]) -> list[Manifest]:
     """Without what is Helm's: its test and its labels. A Job goes when it is done: no other image could change it."""
     kept = [found for found in objects if not found["metadata"]["name"].endswith("-test")]
     for manifest in kept:
@@ -126,8 +156,18 @@ def merged(one: Mapping[str, Any], other: Mapping[str, Any]) -> Manifest:
     return {**one, **other, **both}
 
 
+class _Dumper(yaml.SafeDumper):
+    """Text of several lines as it is read."""
+
+    def represent_str(self, data: str) -> yaml.ScalarNode:
+        return self.represent_scalar("tag:yaml.org,2002:str", data, style="|" if "\n" in data else None)
+
+
+_Dumper.add_representer(str, _Dumper.represent_str)
+
+
 def _dump(objects: list[Manifest]) -> str:
-    return yaml.safe_dump_all(objects, sort_keys=False, width=120)
+    return yaml.dump_all(objects, Dumper=_Dumper, sort_keys=False, width=120)
 
 
 def generated() -> dict[Path, str]:

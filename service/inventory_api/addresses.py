@@ -2,7 +2,8 @@
 
 import hashlib
 import re
-from urllib.parse import SplitResult, parse_qsl, urlsplit
+from pathlib import Path
+from urllib.parse import SplitResult, parse_qsl, quote, urlsplit
 
 POSTGRESQL = ("postgresql", "postgres")
 REDIS = ("redis", "rediss", "unix")
@@ -10,6 +11,7 @@ REDIS = ("redis", "rediss", "unix")
 ADDRESS = re.compile(r"(\[.*\]|[^:]*)(:([1-9]\d{0,3}|[1-5]\d{4}|6[0-4]\d{3}|65[0-4]\d{2}|655[0-2]\d|6553[0-5]))?")
 # https://www.postgresql.org/docs/current/libpq-ssl.html
 SSL_MODES = {"disable", "allow", "prefer", "require", "verify-ca", "verify-full"}
+VERIFYING = {"verify-ca", "verify-full"}
 # Of the options of a database's URL, those that tell where it is.
 WHERE = {"host", "port", "dbname", "database"}
 # Time-outs and sizes are the service's own.
@@ -34,6 +36,35 @@ def check_redis(url: str) -> None:
             raise ValueError(f"{name!r} is no option; there are {', '.join(sorted(REDIS_OPTIONS))}")
     if split.scheme != "unix" and not re.fullmatch(r"/?\d*", split.path):
         raise ValueError("after the host comes the number of a database, as in redis://host:6379/0")
+
+
+def verified_postgresql(url: str, authority: Path) -> str:
+    """The URL, so that the server must prove its name by a certificate of that authority.
+
+    Raises:
+        ValueError: the URL asks for less than the authority is there for.
+    """
+    options = dict(parse_qsl(urlsplit(url).query))
+    mode = options.get("sslmode")
+    if mode is not None and mode not in VERIFYING:
+        raise ValueError(f"sslmode={mode} verifies nothing, and there is an authority to verify by; leave sslmode out")
+    return _with_options(url, {"sslmode": "verify-full", "sslrootcert": str(authority), **options})
+
+
+def verified_redis(url: str, authority: Path) -> str:
+    """As `verified_postgresql`."""
+    split = urlsplit(url)
+    if split.scheme != "rediss":
+        raise ValueError(f"{split.scheme}:// verifies nothing, and there is an authority to verify by; say rediss://")
+    options = dict(parse_qsl(split.query))
+    if options.get("ssl_cert_reqs", "required") != "required":
+        raise ValueError("ssl_cert_reqs verifies nothing, and there is an authority to verify by; leave it out")
+    return _with_options(url, {"ssl_ca_certs": str(authority), **options})
+
+
+def _with_options(url: str, options: dict[str, str]) -> str:
+    query = "&".join(f"{name}={quote(value, safe='/')}" for name, value in options.items())
+    return f"{url.partition('?')[0]}?{query}"
 
 
 def database_id(url: str) -> str:

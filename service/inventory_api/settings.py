@@ -12,7 +12,7 @@ from typing import Annotated, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator, model_validator
 
 from inventory_api import addresses
-from inventory_api.addresses import check_postgresql, check_redis
+from inventory_api.addresses import check_postgresql, check_redis, verified_postgresql, verified_redis
 from inventory_api.http.rate_limit.policy import Policy, parse_policies
 
 PREFIX = "INVENTORY_"
@@ -38,8 +38,10 @@ class Settings(BaseModel):
     database_url_file: Path | None = None
     database_direct_url: SecretStr | None = None
     database_direct_url_file: Path | None = None
+    database_ca_file: Path | None = None
     redis_url: SecretStr | None = None
     redis_url_file: Path | None = None
+    redis_ca_file: Path | None = None
     api_keys_file: Path | None = None
     host: str = "0.0.0.0"  # noqa: S104 -- a pod is reached on its address; `dev` binds to loopback
     port: Port = 8000
@@ -145,16 +147,24 @@ class Settings(BaseModel):
             raise SettingsError(f"{variable}_FILE: {file}: is not text in UTF-8") from None
         try:
             ADDRESSES[name](value)
+            return self._verified(name, value)
         except ValueError as error:
             raise SettingsError(f"{variable}: {error}") from None
-        return value
+
+    def _verified(self, name: str, url: str) -> str:
+        if name == "redis_url":
+            return verified_redis(url, self.redis_ca_file) if self.redis_ca_file else url
+        return verified_postgresql(url, self.database_ca_file) if self.database_ca_file else url
 
     def check_addresses(self) -> None:
         """Once at the start, where a wrong one is a line for whoever starts it; later it is a dependency not there.
 
         Raises:
-            SettingsError: the database's is missing, or one cannot be read or is none.
+            SettingsError: the database's is missing, or one cannot be read or is none, or verifies less than it is to.
         """
+        for name, file in (("DATABASE", self.database_ca_file), ("REDIS", self.redis_ca_file)):
+            if file is not None and not file.is_file():
+                raise SettingsError(f"{PREFIX}{name}_CA_FILE: {file}: there is no such file")
         self.current_database_url()
         self.current_database_direct_url()
         self.current_redis_url()

@@ -65,6 +65,7 @@ CASES: dict[str, Values] = {
             "enabled": True,
             "className": "nginx",
             "annotations": {"issuer": "main"},
+            "path": "/stock",
             "hosts": ["stock.example"],
             "tls": [{"secretName": "stock-tls", "hosts": ["stock.example"]}],
         },
@@ -72,6 +73,7 @@ CASES: dict[str, Values] = {
             "enabled": True,
             "parentRefs": [{"name": "public", "namespace": "gateways"}],
             "hostnames": ["stock.example"],
+            "annotations": {"owner": "edge"},
             "filters": [{"type": "RequestHeaderModifier", "requestHeaderModifier": {"remove": ["X-Debug"]}}],
         },
         "metrics": {"podMonitor": {"enabled": True}},
@@ -80,8 +82,12 @@ CASES: dict[str, Values] = {
         "networkPolicy": {
             "enabled": True,
             "apiFrom": [{"namespaceSelector": {"matchLabels": {"team": "shop"}}}],
-            "otlp": {"to": [{"podSelector": {"matchLabels": {"app": "collector"}}}]},
-            "dnsTo": [{"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "kube-system"}}}],
+            "metricsFrom": [{"namespaceSelector": {"matchLabels": {"team": "watch"}}}],
+            "otlp": {"to": [{"podSelector": {"matchLabels": {"app": "collector"}}}], "port": 14318},
+            "dns": {
+                "to": [{"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "kube-system"}}}],
+                "port": 5353,
+            },
             "extraEgress": [{"ports": [{"port": 443}]}],
         },
         "otlp": {"endpoint": "http://collector:4318"},
@@ -92,7 +98,8 @@ CASES: dict[str, Values] = {
         "networkPolicy": {
             "enabled": True,
             "database": {"to": [{"ipBlock": {"cidr": "10.1.0.0/16"}}], "port": 6432},
-            "redis": {"to": [{"ipBlock": {"cidr": "10.2.0.0/16"}}]},
+            "migrations": {"to": [{"ipBlock": {"cidr": "10.3.0.0/16"}}], "port": 5433},
+            "redis": {"to": [{"ipBlock": {"cidr": "10.2.0.0/16"}}], "port": 6380},
         },
     },
     "everything around the pods": {
@@ -116,6 +123,65 @@ CASES: dict[str, Values] = {
         "extraObjects": [
             {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "{{ .Release.Name }}-more"}, "data": {}}
         ],
+    },
+    "every number another": {
+        "replicaCount": 2,
+        "serverWorkers": 2,
+        "resources": {"requests": {"memory": "256Mi"}, "limits": {"memory": "1Gi"}},
+        "requestDeadline": 4,
+        "drain": {"delay": 4, "timeout": 8},
+        "probes": {"startupSeconds": 90, "livenessSeconds": 45, "readinessPeriodSeconds": 5},
+        "podDisruptionBudget": {"maxUnavailable": 2},
+        "database": {
+            "pool": {"max": 10},
+            "maxConnections": 120,
+            "reservedConnections": 6,
+            "bundled": {"resources": {"limits": {"memory": "1Gi"}}, "persistence": {"size": "1Gi"}},
+        },
+        "redis": {"bundled": {"maxMemory": "32mb", "resources": {"limits": {"memory": "64Mi"}}}},
+        "migrations": {
+            "timeoutSeconds": 60,
+            "backoffLimit": 2,
+            "activeDeadlineSeconds": 600,
+            "resources": {"limits": {"memory": "512Mi"}},
+        },
+        "metrics": {"serviceMonitor": {"enabled": True, "interval": "15s", "scrapeTimeout": "5s"}},
+        "autoscaling": {
+            "enabled": True,
+            "minReplicas": 1,
+            "maxReplicas": 2,
+            "targetCPUUtilizationPercentage": 50,
+            "behavior": {"scaleDown": {"stabilizationWindowSeconds": 60}},
+            "requestRate": {"metricName": "http_requests_per_second", "target": 50},
+        },
+    },
+    "other names, addresses and users": {
+        "nameOverride": "stock",
+        "bindAddress": "::",
+        "runAsUser": 20001,
+        "logLevel": "DEBUG",
+        "image": {"repository": "registry/app", "tag": "1.2", "pullPolicy": "Always"},
+        "service": {"port": 8080, "ipFamilyPolicy": "PreferDualStack"},
+        "serviceAccount": {"annotations": {"role": "stock"}},
+        "podDisruptionBudget": {"enabled": False},
+        "database": {
+            "bundled": {
+                "image": {"repository": "registry/postgres", "tag": "17", "pullPolicy": "Always"},
+                "persistence": {"retentionPolicy": {"whenScaled": "Delete"}},
+            }
+        },
+        "redis": {"bundled": {"image": {"repository": "registry/valkey", "tag": "8", "pullPolicy": "Always"}}},
+        "metrics": {"podMonitor": {"enabled": True, "labels": {"p": "x"}, "interval": "15s", "scrapeTimeout": "5s"}},
+        "migrations": {
+            "podAnnotations": {"sidecar.istio.io/inject": "false"},
+            "initContainers": [HARDENED_CONTAINER | {"name": "proxy", "restartPolicy": "Always"}],
+        },
+    },
+    "users that the platform assigns": {
+        "fullnameOverride": "stock",
+        "runAsUser": 0,
+        "database": {"bundled": {"image": {"digest": "sha256:" + "1" * 64}}},
+        "redis": {"bundled": {"image": {"digest": "sha256:" + "2" * 64}}},
     },
     "everything else": {
         "replicaCount": 2,

@@ -69,7 +69,7 @@ def test_containers_and_volumes_can_be_added(helm: Helm) -> None:
 
 
 def test_certificates_of_the_servers_are_files_beside_the_credentials(helm: Helm) -> None:
-    """In the same volume, so that a new one arrives without a restart; where values.yaml says that they are."""
+    """In the same volume, so that a new one arrives without a restart; and the service is told to verify by them."""
     pods = templates(helm.template(AROUND))
     database = {"secret": {"name": "my-database-ca", "items": [{"key": "ca.crt", "path": "database-ca.crt"}]}}
     redis = {"secret": {"name": "my-redis-ca", "items": [{"key": "ca.crt", "path": "redis-ca.crt"}]}}
@@ -77,6 +77,12 @@ def test_certificates_of_the_servers_are_files_beside_the_credentials(helm: Helm
     assert redis in credentials(pods["Deployment/api"]["spec"])
     assert database in credentials(pods["Job/migration"]["spec"])
     assert redis not in credentials(pods["Job/migration"]["spec"])
+    mounted = "/etc/inventory-api/credentials"
+    by_database = {"name": "INVENTORY_DATABASE_CA_FILE", "value": f"{mounted}/database-ca.crt"}
+    by_redis = {"name": "INVENTORY_REDIS_CA_FILE", "value": f"{mounted}/redis-ca.crt"}
+    api, migration = (pods[name]["spec"]["containers"][0]["env"] for name in ("Deployment/api", "Job/migration"))
+    assert (by_database in api, by_redis in api) == (True, True)
+    assert (by_database in migration, by_redis in migration) == (True, False)
 
 
 def test_migrations_may_have_a_role_of_their_own_that_the_api_never_sees(helm: Helm) -> None:

@@ -212,7 +212,11 @@ def test_extra_environment_cannot_bypass_a_value(helm: Helm, name: str, fix: str
 def test_every_variable_that_the_chart_sets_is_guarded(helm: Helm) -> None:
     """The list of guarded names has no gap."""
     rendering = helm.template(
-        {"database": {"existingSecret": "x", "directUrl": True}, "otlp": {"endpoint": "http://c:4318"}}
+        {
+            "database": {"existingSecret": "x", "directUrl": True, "caSecret": "my-ca"},
+            "redis": {"caSecret": "my-ca"},
+            "otlp": {"endpoint": "http://c:4318"},
+        }
     )
     (migration,) = rendering.migration()["spec"]["template"]["spec"]["containers"]
     for variable in (*rendering.container()["env"], *migration["env"]):
@@ -239,6 +243,57 @@ def test_a_variable_that_is_there_twice_is_refused(helm: Helm) -> None:
 def test_a_default_cannot_be_taken_away(helm: Helm, values: Values) -> None:
     """By null; what is counted by it would be wrong."""
     assert "missing propert" in refusal(helm, values)
+
+
+@pytest.mark.parametrize(
+    ("values", "said", "enough"),
+    [
+        (
+            {"resources": {"limits": {"memory": "127Mi"}, "requests": {"memory": "64Mi"}}},
+            "64Mi + serverWorkers 1 x 64Mi = 128Mi > resources.limits.memory 127Mi",
+            {"resources": {"limits": {"memory": "128Mi"}, "requests": {"memory": "64Mi"}}},
+        ),
+        (
+            {"serverWorkers": 8},
+            "64Mi + serverWorkers 8 x 64Mi = 576Mi > resources.limits.memory 512Mi",
+            {"serverWorkers": 8, "resources": {"limits": {"memory": "0.5625Gi"}}, "database": {"maxConnections": 300}},
+        ),
+        (
+            {"redis": {"bundled": {"maxMemory": "1gb"}}},
+            "redis.bundled.maxMemory 1gb x 1.25 + 16Mi = 1296Mi > redis.bundled.resources.limits.memory 128Mi",
+            {"redis": {"bundled": {"maxMemory": "1gb", "resources": {"limits": {"memory": "1296Mi"}}}}},
+        ),
+        (
+            {"resources": {"requests": {"memory": "1Gi"}}},
+            "resources: requests.memory 1Gi > limits.memory 512Mi",
+            {"resources": {"requests": {"memory": "512Mi"}}},
+        ),
+        (
+            {"migrations": {"resources": {"limits": {"cpu": "20m"}}}},
+            "migrations.resources: requests.cpu 50m > limits.cpu 20m",
+            {"migrations": {"resources": {"limits": {"cpu": 0.05}}}},
+        ),
+    ],
+)
+def test_memory_that_cannot_be_enough_is_refused(helm: Helm, values: Values, said: str, enough: Values) -> None:
+    """A pod that the kernel ends under load looks like a fault of the service."""
+    if "serverWorkers" in values:
+        values = {**values, "database": {"maxConnections": 300}}
+    message = refusal(helm, values)
+    assert said in message
+    assert "fix: " in message
+    assert helm.template(enough).api()
+
+
+def test_without_limits_there_is_no_arithmetic_of_memory(helm: Helm) -> None:
+    """A platform may set them by a LimitRange of its own."""
+    no_limit: Values = {"limits": {"memory": None}}
+    assert helm.template({"resources": no_limit, "redis": {"bundled": {"resources": no_limit}}}).api()
+
+
+@pytest.mark.parametrize("values", [{"fullnameOverride": "1abc"}, {"nameOverride": "", "fullnameOverride": "7"}])
+def test_a_name_that_no_service_may_have_is_refused(helm: Helm, values: Values) -> None:
+    assert "begins with a letter (RFC 1035)\nfix: fullnameOverride" in refusal(helm, values)
 
 
 @pytest.mark.parametrize("monitor", ["serviceMonitor", "podMonitor"])

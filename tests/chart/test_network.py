@@ -3,6 +3,8 @@
 from typing import Any
 
 import pytest
+import yaml
+from helm import render
 
 from .rendering import CASES, EXTERNAL, FULLNAME, Helm, Manifest, Values
 
@@ -89,8 +91,8 @@ def test_external_services_are_reached_where_they_are_said_to_be(helm: Helm) -> 
     network = CASES["closed network to external services"]
     api, migration = policy(helm, "api", network)["egress"], policy(helm, "migration", network)["egress"]
     database = {"ports": [{"port": 6432}], "to": [{"ipBlock": {"cidr": "10.1.0.0/16"}}]}
-    assert api[1:] == [database, {"ports": [{"port": 6379}], "to": [{"ipBlock": {"cidr": "10.2.0.0/16"}}]}]
-    assert migration[1:] == [database]
+    assert api[1:] == [database, {"ports": [{"port": 6380}], "to": [{"ipBlock": {"cidr": "10.2.0.0/16"}}]}]
+    assert migration[1:] == [{"ports": [{"port": 5433}], "to": [{"ipBlock": {"cidr": "10.3.0.0/16"}}]}]
     assert {manifest["metadata"]["name"] for manifest in helm.template(network).of("NetworkPolicy")} == {
         f"{FULLNAME}-{component}" for component in ("api", "migration", "test")
     }
@@ -129,9 +131,44 @@ def test_dns_can_be_narrowed_and_more_can_be_admitted(helm: Helm) -> None:
     """Where DNS is answered is another place in each cluster."""
     dns = [{"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "kube-system"}}}]
     more = {"ports": [{"port": 443}], "to": [{"ipBlock": {"cidr": "10.3.0.0/16"}}]}
-    egress = policy(helm, "api", with_network(dnsTo=dns, extraEgress=[more]))["egress"]
+    egress = policy(helm, "api", with_network(dns={"to": dns, "port": 5353}, extraEgress=[more]))["egress"]
     assert egress[0]["to"] == dns
+    assert ports(egress[:1]) == [5353, 5353]
     assert egress[-1] == more
+
+
+@pytest.mark.parametrize("component", ["api", "migration", "test"])
+def test_more_is_admitted_for_every_pod_with_the_service_image(helm: Helm, component: str) -> None:
+    more = {"ports": [{"port": 443}], "to": [{"ipBlock": {"cidr": "10.3.0.0/16"}}]}
+    assert policy(helm, component, with_network(extraEgress=[more]))["egress"][-1] == more
+
+
+def test_the_collectors_pods_may_listen_elsewhere_than_its_service(helm: Helm) -> None:
+    """A policy is judged by the port of the pod, after the Service has been resolved."""
+    to = [{"podSelector": {"matchLabels": {"app": "collector"}}}]
+    values = {"otlp": {"endpoint": "http://collector:80"}, **with_network(otlp={"to": to, "port": 4318})}
+    assert policy(helm, "api", values)["egress"][-1] == {"ports": [{"port": 4318}], "to": to}
+
+
+def test_past_a_pooler_go_migrations_alone(helm: Helm) -> None:
+    """The example `pgbouncer`."""
+    values = yaml.safe_load((render.EXAMPLES / "pgbouncer" / "values.yaml").read_text())
+    pooler = {"ports": [{"port": 6432}], "to": [{"podSelector": {"matchLabels": {"app": "pgbouncer"}}}]}
+    database = {"ports": [{"port": 5432}], "to": [{"ipBlock": {"cidr": "10.20.0.0/24"}}]}
+    assert policy(helm, "migration", values)["egress"][1:] == [database]
+    api = policy(helm, "api", values)["egress"]
+    assert pooler in api
+    assert database not in api
+
+
+def test_the_policy_of_a_migration_before_everything_is_there_before_it_and_goes_with_it(helm: Helm) -> None:
+    """In a namespace that denies by default, it would reach nothing."""
+    values = {**CASES["closed network to external services"], "migrations": {"mode": "hook"}}
+    rendering = helm.template(values)
+    annotations = rendering.one("NetworkPolicy", f"{FULLNAME}-migration")["metadata"]["annotations"]
+    assert annotations.pop("helm.sh/hook-weight") == "-1"
+    assert annotations == rendering.migration()["metadata"]["annotations"]
+    assert "annotations" not in rendering.one("NetworkPolicy", f"{FULLNAME}-api")["metadata"]
 
 
 def test_policies_name_no_server_that_is_not_there(helm: Helm) -> None:

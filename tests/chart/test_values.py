@@ -5,9 +5,10 @@ from typing import Any
 
 import pytest
 import yaml
+from helm import generate
 from helm.command import CHART, HelmError
 
-from .rendering import CASES, FULLNAME, Helm, Values
+from .rendering import CASES, FULLNAME, Helm, Rendering, Values
 
 
 def test_the_chart_renders_with_no_values(helm: Helm) -> None:
@@ -54,6 +55,21 @@ def test_every_template_is_rendered_in_some_case(helm: Helm) -> None:
         ({"autoscaling": {"maxReplica": 3}}, "maxReplica"),
         ({"networkPolicy": {"apiFrom": [{"podSelektor": {}}]}}, "podSelektor"),
         ({"gateway": {"parentRefs": [{"name": "x", "nameSpace": "y"}]}}, "nameSpace"),
+        ({"tolerations": [{"key": "web", "opertor": "Exists"}]}, "opertor"),
+        ({"affinity": {"podAntiAfinity": {}}}, "podAntiAfinity"),
+        ({"affinity": {"podAffinity": {"required": []}}}, "required"),
+        (
+            {"topologySpreadConstraints": [{"topologyKey": "zone", "maxSkew": 1, "whenUnsatisfied": "x"}]},
+            "whenUnsatisf",
+        ),
+        ({"extraContainers": [{"name": "beside", "volumeMount": []}]}, "volumeMount"),
+        ({"initContainers": [{"name": "before", "imgae": "x"}]}, "imgae"),
+        ({"migrations": {"initContainers": [{"name": "before", "comand": []}]}}, "comand"),
+        ({"extraVolumeMounts": [{"name": "more", "mountpath": "/more"}]}, "mountpath"),
+        ({"networkPolicy": {"extraEgress": [{"port": [{"port": 1}]}]}}, "port"),
+        ({"networkPolicy": {"apiFrom": [{"podSelector": {"matchlabels": {}}}]}}, "matchlabels"),
+        ({"networkPolicy": {"apiFrom": [{"ipBlock": {"cdr": "10.0.0.0/8"}}]}}, "cdr"),
+        ({"autoscaling": {"behavior": {"scaleUP": {}}}}, "scaleUP"),
     ],
 )
 def test_a_misspelt_value_is_refused_by_name(helm: Helm, values: Values, typo: str) -> None:
@@ -72,6 +88,12 @@ def test_a_misspelt_value_is_refused_by_name(helm: Helm, values: Values, typo: s
         ({"networkPolicy": {"apiFrom": [{}]}}, "apiFrom"),
         ({"metrics": {"podMonitor": {"interval": "30"}}}, "interval"),
         ({"logLevel": "info"}, "logLevel"),
+        ({"networkPolicy": {"apiFrom": [{"ipBlock": {"cidr": "10.0.0.0"}}]}}, "cidr"),
+        ({"networkPolicy": {"database": {"to": [{"ipBlock": {"cidr": "10.0.0.0/33"}}]}}}, "cidr"),
+        ({"networkPolicy": {"database": {"to": [{"ipBlock": {"cidr": "fd00::/129"}}]}}}, "cidr"),
+        ({"extraVolumes": [{"name": "nothing"}]}, "extraVolumes"),
+        ({"bindAddress": "localhost"}, "bindAddress"),
+        ({"redis": {"bundled": {"maxMemory": "64m"}}}, "maxMemory"),
         ({"image": {"digest": "0123"}}, "digest"),
         ({"serverWorkers": 0}, "serverWorkers"),
         ({"otlp": {"samplingRatio": 2}}, "samplingRatio"),
@@ -104,7 +126,54 @@ def test_every_object_in_the_schema_is_closed() -> None:
     """No level is open to typos, but where Kubernetes has the say."""
     schema = yaml.safe_load((CHART / "values.schema.json").read_text())
     free = [path for path, node in _objects("", schema) if node.get("additionalProperties", True) is True]
-    assert sorted(free) == ["/definitions/named", "/definitions/open"]
+    in_part = {f"/definitions/{name}" for name in ("affinityRules", "container", "scalingRules", "volume")}
+    assert set(free) == in_part | {"/definitions/open"}
+    definitions = schema["definitions"]
+    assert all("propertyNames" in definitions[path.rpartition("/")[2]] for path in in_part - {"/definitions/volume"})
+
+
+def test_every_value_is_set_in_some_case_where_it_has_an_effect(helm: Helm) -> None:
+    """A value that changes nothing is a promise that nobody keeps; one that no case sets is tried by nobody."""
+    text = (CHART / "values.yaml").read_text()
+    defaults, sources = yaml.safe_load(text), generate.read(text)
+    without_effect = []
+    for path in _leaves(defaults, sources):
+        default = _at(path, defaults)
+        cases = [case for case in CASES.values() if _at(path, case) not in (None, default)]
+        if not any(_differs(helm, case, _set(case, path, default)) for case in cases):
+            without_effect.append(".".join(path))
+    # What it refuses is in test_checks.
+    assert without_effect == ["credentials.generate"]
+
+
+def _leaves(defaults: Values, sources: dict[tuple[str, ...], generate.Value]) -> list[tuple[str, ...]]:
+    """The paths of what can be set: no group of values, and no part of a default."""
+    inner = [path for path in sources if any(sources[path[:depth]].schema for depth in range(1, len(path)))]
+    groups = [path for path in sources if isinstance(_at(path, defaults), dict) and sources[path].schema is None]
+    return [path for path in sources if path not in inner and path not in groups]
+
+
+def _at(path: tuple[str, ...], values: Any) -> Any:
+    for name in path:
+        values = values.get(name) if isinstance(values, dict) else None
+    return values
+
+
+def _set(values: Values, path: tuple[str, ...], value: Any) -> Values:
+    name, *rest = path
+    return {**values, name: _set(values[name], tuple(rest), value) if rest else value}
+
+
+def _differs(helm: Helm, one: Values, other: Values) -> bool:
+    try:
+        return masked(helm.template(one)) != masked(helm.template(other))
+    except HelmError:
+        return True  # Without it, the others cannot be.
+
+
+def masked(rendering: Rendering) -> str:
+    """Without what is random."""
+    return re.sub(r"[0-9A-Za-z]{40,}", "", rendering.text)
 
 
 def test_every_value_is_documented() -> None:

@@ -1,6 +1,11 @@
 """Workloads: secure, probed on the management port, rolled without a gap, upgradable."""
 
+from pathlib import Path
+from urllib.parse import unquote
+
 import pytest
+import yaml
+from helm.command import CHART, run
 
 from .pod_security import hardened, restricted
 from .rendering import CASES, EXTERNAL, FULLNAME, Helm, Manifest, Values, values_of
@@ -84,6 +89,69 @@ def test_probes_use_the_management_port(helm: Helm) -> None:
     assert probes["liveness"]["periodSeconds"] * probes["liveness"]["failureThreshold"] > 20
 
 
+def test_pods_have_one_user_of_their_image_or_none_where_the_platform_assigns_it(helm: Helm) -> None:
+    """OpenShift refuses a pod that names another than it would assign."""
+
+    def users(values: Values) -> dict[str, set[object]]:
+        return {
+            name: {pod["securityContext"].get(field) for field in ("runAsUser", "runAsGroup", "fsGroup")}
+            for name, pod in helm.template(values).pods()
+        }
+
+    given = users({"runAsUser": 20001})
+    assert given.pop(f"StatefulSet/{FULLNAME}-postgresql") == given.pop(f"Deployment/{FULLNAME}-valkey") == {999}
+    assert len(given) == 3
+    assert all(user == {20001} for user in given.values())
+    assert all(user == {None} for user in users({"runAsUser": 0}).values())
+
+
+def test_pods_may_have_ipv6_addresses(helm: Helm) -> None:
+    """Alone or beside others: `::` takes both."""
+    values = {"bindAddress": "::", "service": {"ipFamilyPolicy": "PreferDualStack"}}
+    rendering = helm.template(values)
+    assert {"name": "INVENTORY_HOST", "value": "::"} in rendering.container()["env"]
+    assert rendering.one("Service", FULLNAME)["spec"]["ipFamilyPolicy"] == "PreferDualStack"
+
+
+def test_what_runs_before_a_migration_or_is_told_of_its_pod_can_be_added(helm: Helm) -> None:
+    """A proxy to the database, or what keeps a mesh from the pod."""
+    values = CASES["other names, addresses and users"]
+    template = helm.template(values).migration()["spec"]["template"]
+    assert template["metadata"]["annotations"] == {"sidecar.istio.io/inject": "false"}
+    (proxy,) = template["spec"]["initContainers"]
+    assert (proxy["name"], proxy["restartPolicy"]) == ("proxy", "Always")
+
+
+def test_a_migration_before_everything_has_an_account_that_is_there(helm: Helm) -> None:
+    """The chart's own is made later."""
+
+    def account(**more: object) -> str:
+        values = {**CASES["migrations before everything"], **more}
+        return str(helm.template(values).migration()["spec"]["template"]["spec"]["serviceAccountName"])
+
+    assert account() == "default"
+    assert account(serviceAccount={"create": False, "name": "mine"}) == "mine"
+
+
+def test_two_of_the_chart_in_one_release_share_no_name(helm: Helm, tmp_path: Path) -> None:
+    """As dependencies under aliases."""
+    dependency = {"name": "inventory-api", "version": "0.1.0", "repository": ""}
+    chart = {
+        "apiVersion": "v2",
+        "name": "platform",
+        "version": "1.0.0",
+        "dependencies": [{**dependency, "alias": name} for name in ("shop", "depot")],
+    }
+    (tmp_path / "charts").mkdir()
+    (tmp_path / "Chart.yaml").write_text(yaml.safe_dump(chart))
+    (tmp_path / "charts" / "inventory-api").symlink_to(CHART)
+    objects = [
+        found for found in yaml.safe_load_all(run(helm.binary, "template", "x", str(tmp_path), values="")) if found
+    ]
+    names = [(found["kind"], found["metadata"]["name"]) for found in objects]
+    assert len(set(names)) == len(names) == 2 * len(helm.template().objects)
+
+
 def test_a_rollout_starts_the_new_pod_first(helm: Helm) -> None:
     """There is never a pod less than wanted."""
     strategy = helm.template().api()["spec"]["strategy"]
@@ -116,13 +184,13 @@ def test_pre_stop_is_native_and_off_by_default(helm: Helm) -> None:
 def test_traces_are_off_without_an_endpoint(helm: Helm) -> None:
     """No endpoint, no OTEL_* variable; with one, the pod says who it is."""
     assert not [item for item in helm.template().container()["env"] if item["name"].startswith("OTEL_")]
-    values = {"otlp": {"endpoint": "http://c:4318", "resourceAttributes": {"team": "stock"}}}
+    values = {"otlp": {"endpoint": "http://c:4318", "resourceAttributes": {"team": "stock, and = more"}}}
     environment = helm.template(values).container()["env"]
     variables = {item["name"]: item.get("value") for item in environment}
     assert variables["OTEL_EXPORTER_OTLP_ENDPOINT"] == "http://c:4318"
     attributes = dict(pair.split("=") for pair in str(variables["OTEL_RESOURCE_ATTRIBUTES"]).split(","))
     assert attributes["k8s.pod.name"] == "$(POD_NAME)"
-    assert attributes["team"] == "stock"
+    assert unquote(attributes["team"]) == "stock, and = more"
     names = list(variables)
     assert names.index("POD_NAME") < names.index("OTEL_RESOURCE_ATTRIBUTES"), "$(...) sees earlier variables only"
 

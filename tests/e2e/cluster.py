@@ -166,9 +166,10 @@ class Cluster:
         except CommandError as error:
             return str(error)
         commands += [["logs", pod, "--all-containers", "--prefix", "--tail=80"] for pod in pods]
-        return "\n".join(f"$ kubectl {' '.join(command)}\n{self._attempt(command)}" for command in commands)
+        return "\n".join(f"$ kubectl {' '.join(command)}\n{self.attempt(command)}" for command in commands)
 
-    def _attempt(self, command: list[str]) -> str:
+    def attempt(self, command: list[str]) -> str:
+        """What kubectl prints, also where it fails."""
         try:
             return self.kubectl(*command)
         except CommandError as error:

@@ -2,7 +2,6 @@
 
 import os
 import shutil
-import subprocess
 import time
 import uuid
 from collections.abc import Generator, Iterator
@@ -12,7 +11,7 @@ from dataclasses import dataclass
 import pytest
 
 from .client import Client, PortForward
-from .cluster import HELM, RELEASE, Cluster, CommandError, run, say
+from .cluster import HELM, RELEASE, Cluster, run, say
 from .production import Platform
 
 CLUSTER = pytest.StashKey[Cluster]()
@@ -99,19 +98,10 @@ def namespace(config: pytest.Config) -> Iterator[Cluster]:
         run("kubectl", "label", "namespace", made.namespace, "pod-security.kubernetes.io/enforce=restricted")
         yield made
     finally:
-        _remove(made)
+        say(f"removing {made.namespace}")
+        run("kubectl", "delete", "namespace", made.namespace, "--timeout=180s")
         if before is not None:
             config.stash[CLUSTER] = before
-
-
-def _remove(cluster: Cluster) -> None:
-    say(f"removing {cluster.namespace}")
-    try:
-        cluster.helm("uninstall", RELEASE, "--ignore-not-found", "--wait", "--timeout", "2m")
-        cluster.kubectl("delete", "pvc", "--all", "--timeout=60s")
-    except (CommandError, subprocess.TimeoutExpired) as error:
-        say(str(error))
-    run("kubectl", "delete", "namespace", cluster.namespace, "--timeout=180s")
 
 
 @pytest.fixture(scope="session")

@@ -21,7 +21,6 @@ ACCOUNT = 999
 INSTALL = Path(__file__).parents[2] / "docs" / "install.md"
 # Nobody comes in without TLS, but the superuser from within the pod.
 HBA = "local all all trust\nhostssl all all all scram-sha-256\n"
-MOUNTED = "/etc/inventory-api/credentials"
 
 
 class Platform:
@@ -55,7 +54,7 @@ class Platform:
             for name, key in self.keys.items()
         ]
         authority = {"ca.crt": self._authority.cert_pem.bytes().decode()}
-        redis_url = f"rediss://:{REDIS_PASSWORD}@{REDIS}:6379/0?ssl_ca_certs={MOUNTED}/redis-ca.crt"
+        redis_url = f"rediss://:{REDIS_PASSWORD}@{REDIS}:6379/0"
         self.apply(
             secret("inventory-database", {"url": urls["inventory"]}),
             secret("inventory-database-owner", {"url": urls["inventory_owner"]}),
@@ -69,10 +68,9 @@ class Platform:
         """A Secret as that of the database's authority, of one that has signed nothing here."""
         self.apply(secret(name, {"ca.crt": trustme.CA().cert_pem.bytes().decode()}))
 
-    def url(self, role: str, host: str, port: int) -> str:
-        """Of the database, by way of that host, which is verified."""
-        verified = f"sslmode=verify-full&sslrootcert={MOUNTED}/database-ca.crt"
-        return f"postgresql://{role}:{self.passwords[role]}@{host}:{port}/inventory?{verified}"
+    def url(self, role: str, host: str, port: int, word: str = "") -> str:
+        """Of the database, by way of that host; `database.caSecret` has it verified."""
+        return f"postgresql://{role}:{word or self.passwords[role]}@{host}:{port}/inventory"
 
     def rotate_password(self, word: str) -> None:
         """Of the service's role, in the database and in its Secret."""

@@ -1,4 +1,4 @@
-"""The example `production-ha` on its own servers, in order: install, rotate, upgrade, scale, drain, run short, remove.
+"""The example `production-ha` on its own servers, in order: install, rotate, upgrade, scale, drain, fail, remove.
 
 Roles and TLS are those of docs/install.md, the load comes from outside of the cluster, and nothing of it may be lost.
 """
@@ -20,7 +20,7 @@ from .client import Client, PortForward
 from .cluster import LABELS, RELEASE, Cluster, CommandError, Manifest, is_ready, restarts, run, say
 from .conftest import ITEM
 from .outside import load_from_outside
-from .production import DATABASE, REDIS, Platform
+from .production import DATABASE, REDIS, Platform, secret
 
 EXAMPLE = render.EXAMPLES / "production-ha" / "values.yaml"
 SKUS = [f"PRODUCTION-{number}" for number in range(10)]
@@ -32,6 +32,7 @@ OVERRIDES = {
         "tag": os.environ.get("E2E_IMAGE_TAG", ""),
     },
     "priorityClassName": "",
+    "runAsUser": 20001,
     "resources": {"requests": {"cpu": "100m", "memory": "128Mi"}},
     "autoscaling": {"enabled": False},
     # Two cores carry the cluster, its pods and the load, and new pods take most of both while they start.
@@ -239,33 +240,6 @@ def test_a_drained_node_takes_one_pod_at_a_time_and_loses_no_request(
     assert load.lost == {}
 
 
-def test_pods_with_too_little_memory_never_replace_those_that_serve(
-    own_cluster: Cluster, client: Client, values: list[Path], tmp_path: Path
-) -> None:
-    """The rollout stands still, whoever serves goes on, and the next upgrade mends it."""
-    before = own_cluster.identities()
-    with load_from_outside(own_cluster, tmp_path, SKUS, client.key) as load:
-        short = ("resources.requests.memory=32Mi", "resources.limits.memory=32Mi")
-        own_cluster.upgrade(*short, files=values, wait=False)
-        await_claim("the kernel has ended a new one", lambda: _out_of_memory(own_cluster, before))
-        assert before <= own_cluster.identities()
-        assert {pod["metadata"]["uid"] for pod in pods(own_cluster) if is_ready(pod)} == before
-        own_cluster.upgrade(files=values)
-        await_claim("three serve", lambda: own_cluster.settled(3))
-    assert load.lost == {}
-
-
-def _out_of_memory(cluster: Cluster, before: set[str]) -> bool:
-    new = [pod for pod in pods(cluster) if pod["metadata"]["uid"] not in before]
-    ended = [
-        status.get(state, {}).get("terminated", {}).get("reason")
-        for pod in new
-        for status in pod["status"].get("containerStatuses", [])
-        for state in ("state", "lastState")
-    ]
-    return "OOMKilled" in ended
-
-
 def test_the_autoscaler_adds_pods_under_load_and_takes_them_away_again(
     own_cluster: Cluster, client: Client, values: list[Path], tmp_path: Path
 ) -> None:
@@ -292,6 +266,23 @@ def test_the_autoscaler_adds_pods_under_load_and_takes_them_away_again(
     with load_from_outside(own_cluster, tmp_path, SKUS, client.key, rate=1) as load:
         await_claim("one is left", lambda: own_cluster.settled(1), seconds=240)
     assert load.lost == {}
+
+
+def test_a_migration_before_everything_that_fails_stops_the_upgrade(
+    own_cluster: Cluster, platform: Platform, client: Client, values: list[Path]
+) -> None:
+    """By Helm's own error, with every pod as it was; the next one goes through."""
+    before = own_cluster.identities()
+    platform.apply(secret("wrong-owner", {"url": platform.url("nobody", DATABASE, 5432, "wrong")}))
+    hook = ("migrations.mode=hook", "autoscaling.enabled=true", "autoscaling.maxReplicas=3")
+    impatient = ("migrations.existingSecret=wrong-owner", "migrations.timeoutSeconds=2", "migrations.backoffLimit=0")
+    with pytest.raises(CommandError, match=r"hooks? failed|BackoffLimitExceeded"):
+        own_cluster.upgrade(*hook, *impatient, "podAnnotations.wrong=yes", files=values)
+    said = own_cluster.kubectl("logs", f"--selector={LABELS}migration", "--tail=-1")
+    assert "password authentication failed" in said
+    assert own_cluster.identities() == before
+    own_cluster.upgrade(*hook, files=values)
+    assert client.request("GET", f"/inventory/{SKU}").status == 200
 
 
 def test_with_hooks_the_schema_comes_first_and_an_uninstall_leaves_the_platforms_own(

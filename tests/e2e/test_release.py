@@ -1,4 +1,4 @@
-"""The life of a release, in order: install, use, lose the database, upgrade, roll out, roll back, uninstall, return."""
+"""The life of a release, in order: install, use, upgrade, roll out, roll back, uninstall, return, leave nothing."""
 
 import json
 import os
@@ -25,6 +25,7 @@ from pathlib import Path
 file = Path("/source/inventory_api/inventory/service.py")
 file.write_text(file.read_text().replace("There is no item with this sku.", "Changed."))
 """
+KINDS = "all,configmaps,secrets,serviceaccounts,pvc,endpointslices"
 LIVE_RELOAD = render.EXAMPLES / "live-reload" / "values.yaml"
 
 
@@ -137,43 +138,6 @@ def test_helm_test_passes(cluster: Cluster, installation: Installation) -> None:
     assert not [pod for pod in cluster.items("pods") if pod["metadata"]["name"] == f"{RELEASE}-test"]
 
 
-def test_a_lost_database_takes_the_pod_out_of_the_service_and_back(cluster: Cluster, client: Client, item: str) -> None:
-    """Readiness tells, liveness does not: the same pod, never restarted, serves the same data again."""
-    pod = api_pod(cluster)
-    name = pod["metadata"]["name"]
-    before = client.request("GET", f"/inventory/{item}").json
-    cluster.scale_database(0)
-    await_claim("the API pod has left the Service", lambda: cluster.serving() == set())
-    say("the API pod has left the Service")
-    with PortForward(cluster, f"pod/{name}", 9000) as management:
-        assert Client(management).request("GET", "/system/live").status == 200
-        ready = Client(management).request("GET", "/system/ready")
-    assert ready.status == 503
-    assert ready.json["checks"]["database"]["status"] == "failed"
-    cluster.scale_database(1)
-    await_claim("the API pod is back behind the Service", lambda: cluster.serving() == {name})
-    say("the API pod is back")
-    again = api_pod(cluster)
-    assert again["metadata"]["uid"] == pod["metadata"]["uid"]
-    assert restarts([again]) == {name: 0}
-    assert client.request("GET", f"/inventory/{item}").json == before
-
-
-def test_a_deleted_database_pod_comes_back_with_its_data(cluster: Cluster, client: Client, item: str) -> None:
-    """The volume is the database; its pod is not."""
-    before = client.request("GET", f"/inventory/{item}").json
-    pod = api_pod(cluster)
-    cluster.kubectl("delete", "pod", f"{RELEASE}-postgresql-0")
-    cluster.kubectl("rollout", "status", f"statefulset/{RELEASE}-postgresql", "--timeout=120s")
-
-    def readable() -> bool:
-        answer = client.request("GET", f"/inventory/{item}")
-        return answer.status == 200 and bool(answer.json == before)
-
-    await_claim("the item is served again", readable)
-    assert restarts([api_pod(cluster)]) == restarts([pod])
-
-
 def test_an_upgrade_keeps_credentials_and_data(cluster: Cluster, client: Client, item: str) -> None:
     """Nothing is generated twice, so nothing that did not change is restarted or migrated again."""
     parts = ("database", "redis", "api-keys")
@@ -280,12 +244,20 @@ def test_an_uninstall_leaves_the_volume_and_its_secret_and_a_new_install_continu
     before = client.request("GET", f"/inventory/{item}").json
     say("helm uninstall")
     cluster.helm("uninstall", RELEASE, "--wait", "--timeout", "2m")
-    kinds = "all,configmaps,secrets,serviceaccounts,pvc,endpointslices"
-    await_claim("the release is gone", lambda: _left(cluster, kinds) == _DOCUMENTED)
+    await_claim("the release is gone", lambda: _left(cluster, KINDS) == _DOCUMENTED)
     cluster.install()
     returned = Client(forward, cluster.key())
     assert returned.key != client.key, "a new release has a new API key"
     assert returned.request("GET", f"/inventory/{item}").json == before
+
+
+def test_with_a_volume_that_is_to_go_an_uninstall_leaves_nothing(cluster: Cluster, client: Client, item: str) -> None:
+    """`whenDeleted: Delete`, also when it was decided long after the install."""
+    assert client.request("GET", f"/inventory/{item}").status == 200
+    cluster.upgrade("database.bundled.persistence.retentionPolicy.whenDeleted=Delete")
+    say("helm uninstall")
+    cluster.helm("uninstall", RELEASE, "--wait", "--timeout", "2m")
+    await_claim("nothing is left", lambda: _left(cluster, KINDS) == set())
 
 
 _DOCUMENTED = {("PersistentVolumeClaim", f"data-{RELEASE}-postgresql-0"), ("Secret", f"{RELEASE}-database")}

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from inventory_api.addresses import check_postgresql, check_redis
+from inventory_api.addresses import check_postgresql, check_redis, verified_postgresql, verified_redis
 from inventory_api.settings import SettingsError, load
 
 
@@ -45,6 +45,66 @@ def test_what_they_do_not_is_told_without_the_password(check: Callable[[str], No
     with pytest.raises(ValueError, match="^" + message) as raised:
         check(url)
     assert "secret" not in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    ("verified", "url", "by_it"),
+    [
+        (
+            verified_postgresql,
+            "postgresql://u:p@db/x",
+            "postgresql://u:p@db/x?sslmode=verify-full&sslrootcert=/a%20b.crt",
+        ),
+        (
+            verified_postgresql,
+            "postgresql://u:p@db/x?application_name=a%26b&sslmode=verify-ca",
+            "postgresql://u:p@db/x?sslmode=verify-ca&sslrootcert=/a%20b.crt&application_name=a%26b",
+        ),
+        (
+            verified_postgresql,
+            "postgresql://db/x?sslrootcert=/c",
+            "postgresql://db/x?sslmode=verify-full&sslrootcert=/c",
+        ),
+        (verified_redis, "rediss://:p@cache:6379/0", "rediss://:p@cache:6379/0?ssl_ca_certs=/a%20b.crt"),
+        (verified_redis, "rediss://cache?protocol=3", "rediss://cache?ssl_ca_certs=/a%20b.crt&protocol=3"),
+    ],
+)
+def test_an_authority_is_what_the_server_is_verified_by(
+    verified: Callable[[str, Path], str], url: str, by_it: str
+) -> None:
+    """The address says nothing of it, or more than the default."""
+    assert verified(url, Path("/a b.crt")) == by_it
+
+
+@pytest.mark.parametrize(
+    ("variable", "url"),
+    [
+        ("INVENTORY_DATABASE_URL", "postgresql://u:secret@db/x?sslmode=require"),
+        ("INVENTORY_DATABASE_DIRECT_URL", "postgresql://u:secret@db/x?sslmode=prefer"),
+        ("INVENTORY_REDIS_URL", "redis://:secret@cache"),
+        ("INVENTORY_REDIS_URL", "rediss://:secret@cache?ssl_cert_reqs=none"),
+    ],
+)
+def test_an_address_that_would_not_verify_is_refused_where_there_is_an_authority(
+    variable: str, url: str, tmp_path: Path
+) -> None:
+    """An authority that nothing is verified by would be a false promise."""
+    authority = tmp_path / "ca.crt"
+    authority.touch()
+    given = {
+        "INVENTORY_DATABASE_URL": "postgresql://db/x",
+        "INVENTORY_DATABASE_CA_FILE": str(authority),
+        "INVENTORY_REDIS_CA_FILE": str(authority),
+    }
+    with pytest.raises(SettingsError, match=f"^{variable}: .* verifies nothing") as raised:
+        load({**given, variable: url}).check_addresses()
+    assert "secret" not in str(raised.value)
+
+
+def test_an_authority_that_is_not_there_is_told_at_the_start() -> None:
+    given = {"INVENTORY_DATABASE_URL": "postgresql://db/x", "INVENTORY_REDIS_CA_FILE": "/no/ca.crt"}
+    with pytest.raises(SettingsError, match=r"^INVENTORY_REDIS_CA_FILE: /no/ca.crt: there is no such file"):
+        load(given).check_addresses()
 
 
 def test_every_address_is_checked_at_the_start() -> None:

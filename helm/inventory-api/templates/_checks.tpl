@@ -2,6 +2,7 @@
 {{- define "inventory-api.check" -}}
 {{- include "inventory-api.checkShutdown" . }}
 {{- include "inventory-api.checkConnections" . }}
+{{- include "inventory-api.checkMemory" . }}
 {{- include "inventory-api.checkCredentials" . }}
 {{- include "inventory-api.checkReplicas" . }}
 {{- include "inventory-api.checkDisruption" . }}
@@ -62,6 +63,49 @@ full pools. Each server worker has its pool and one connection for readiness; tw
 {{- printf "\nconnection budget: %s\nfix: database.maxConnections: %d or more (and the server's own max_connections), or a smaller pool, fewer replicas or server workers"
     (include "inventory-api.connectionArithmetic" .) (add $needed .Values.database.reservedConnections) | fail }}
 {{- end }}
+{{- end }}
+
+{{/* What a server worker holds was measured (docs/install.md, Size); as much again is for its requests and for uploads. */}}
+{{- define "inventory-api.checkMemory" -}}
+{{- $parts := list
+    (dict "value" "resources" "resources" .Values.resources)
+    (dict "value" "migrations.resources" "resources" .Values.migrations.resources)
+    (dict "value" "database.bundled.resources" "resources" .Values.database.bundled.resources)
+    (dict "value" "redis.bundled.resources" "resources" .Values.redis.bundled.resources) }}
+{{- range $parts }}
+{{- $value := .value }}
+{{- $limits := .resources.limits | default dict }}
+{{- range $resource, $requested := .resources.requests }}
+{{- $limit := get $limits $resource }}
+{{- if and (ne (toString $limit) "") (gt (include "inventory-api.amount" $requested | float64) (include "inventory-api.amount" $limit | float64)) }}
+{{- printf "\n%s: requests.%s %v > limits.%s %v, which Kubernetes refuses\nfix: %s.limits.%s: %v or more" $value $resource $requested $resource $limit $value $resource $requested | fail }}
+{{- end }}
+{{- end }}
+{{- end }}
+{{- with dig "limits" "memory" "" .Values.resources }}
+{{- $needed := add 64 (mul 64 $.Values.serverWorkers) | int }}
+{{- if lt (include "inventory-api.amount" . | float64) (mulf $needed 1048576) }}
+{{- printf "\nmemory: 64Mi + serverWorkers %d x 64Mi = %dMi > resources.limits.memory %v, so that pods would be ended by the kernel\nfix: resources.limits.memory: %dMi or more, or fewer server workers" (int $.Values.serverWorkers) $needed . $needed | fail }}
+{{- end }}
+{{- end }}
+{{- if .Values.redis.bundled.enabled }}
+{{- with dig "limits" "memory" "" .Values.redis.bundled.resources }}
+{{- $cache := include "inventory-api.amount" $.Values.redis.bundled.maxMemory | float64 }}
+{{- $needed := divf (addf (mulf $cache 1.25) 16777216) 1048576 | ceil | int }}
+{{- if lt (include "inventory-api.amount" . | float64) (mulf $needed 1048576) }}
+{{- printf "\nmemory: redis.bundled.maxMemory %s x 1.25 + 16Mi = %dMi > redis.bundled.resources.limits.memory %v, so that the server would be ended by the kernel before it evicts\nfix: redis.bundled.resources.limits.memory: %dMi or more, or a smaller maxMemory" $.Values.redis.bundled.maxMemory $needed . $needed | fail }}
+{{- end }}
+{{- end }}
+{{- end }}
+{{- end }}
+
+{{/* Of a quantity of Kubernetes (512Mi, 100m, 1.5) or of Valkey (64mb): bytes, or cores. */}}
+{{- define "inventory-api.amount" -}}
+{{- $factors := dict "" 1 "m" 0.001 "k" 1e3 "M" 1e6 "G" 1e9 "T" 1e12 "P" 1e15 "E" 1e18
+    "Ki" 1024 "Mi" 1048576 "Gi" 1073741824 "Ti" 1099511627776 "Pi" 1125899906842624 "Ei" 1152921504606846976
+    "kb" 1024 "mb" 1048576 "gb" 1073741824 }}
+{{- $text := toString . }}
+{{- mulf (regexFind "^[0-9.]+" $text | float64) (get $factors (regexFind "[a-zA-Z]*$" $text) | float64) }}
 {{- end }}
 
 {{- define "inventory-api.checkCredentials" -}}
@@ -202,7 +246,8 @@ full pools. Each server worker has its pool and one connection for readiness; tw
     "INVENTORY_REDIS_URL_FILE" "redis.existingSecret" "INVENTORY_REDIS_URL" "redis.existingSecret"
     "INVENTORY_API_KEYS_FILE" "apiKeys.existingSecret" "INVENTORY_WORKERS" "serverWorkers" "INVENTORY_POOL_MAX" "database.pool.max"
     "INVENTORY_REQUEST_DEADLINE" "requestDeadline" "INVENTORY_DRAIN_DELAY" "drain.delay" "INVENTORY_DRAIN_TIMEOUT" "drain.timeout" "INVENTORY_LOG_LEVEL" "logLevel"
-    "INVENTORY_PORT" "" "INVENTORY_MANAGEMENT_PORT" "" "INVENTORY_SERVER_WORKER_TIMEOUT" ""
+    "INVENTORY_DATABASE_CA_FILE" "database.caSecret" "INVENTORY_REDIS_CA_FILE" "redis.caSecret"
+    "INVENTORY_HOST" "bindAddress" "INVENTORY_PORT" "" "INVENTORY_MANAGEMENT_PORT" "" "INVENTORY_SERVER_WORKER_TIMEOUT" ""
     "OTEL_EXPORTER_OTLP_ENDPOINT" "otlp.endpoint" "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT" "otlp.endpoint"
     "OTEL_TRACES_SAMPLER" "otlp.samplingRatio" "OTEL_TRACES_SAMPLER_ARG" "otlp.samplingRatio"
     "OTEL_RESOURCE_ATTRIBUTES" "otlp.resourceAttributes" "POD_NAME" "" "POD_UID" "" "NODE_NAME" "" }}

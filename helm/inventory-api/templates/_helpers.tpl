@@ -10,6 +10,9 @@
 {{- /* Cut, and still another name than that of the next. */}}
 {{- $full = printf "%s-%s" (trunc 31 $full | trimSuffix "-") (sha256sum $full | trunc 8) }}
 {{- end }}
+{{- if not (regexMatch "^[a-z]" $full) }}
+{{- printf "\nnames: %s would be that of a Service, which begins with a letter (RFC 1035)\nfix: fullnameOverride: another name" $full | fail }}
+{{- end }}
 {{- $full }}
 {{- end }}
 
@@ -68,7 +71,7 @@ imagePullPolicy: {{ .Values.image.pullPolicy }}
 {{ .Values.serviceAccount.name | default (include "inventory-api.fullname" .) }}
 {{- end }}
 
-{{/* Of (root, uid) and optionally (account): what every pod has in common. */}}
+{{/* Of (root) and optionally (account, and the uid of an image that is not the service's): what every pod has in common. */}}
 {{- define "inventory-api.podBasics" -}}
 serviceAccountName: {{ .account | default (include "inventory-api.serviceAccount" .root) | quote }}
 automountServiceAccountToken: false
@@ -85,9 +88,12 @@ tolerations: {{ toJson . }}
 {{- end }}
 securityContext:
   runAsNonRoot: true
-  runAsUser: {{ .uid }}
-  runAsGroup: {{ .uid }}
-  fsGroup: {{ .uid }}
+  {{- if .root.Values.runAsUser }}
+  {{- $user := .uid | default .root.Values.runAsUser | int64 }}
+  runAsUser: {{ $user }}
+  runAsGroup: {{ $user }}
+  fsGroup: {{ $user }}
+  {{- end }}
   fsGroupChangePolicy: OnRootMismatch
   seccompProfile: {type: RuntimeDefault}
 {{- end }}
@@ -115,6 +121,9 @@ securityContext:
 {{- define "inventory-api.commonEnv" -}}
 - name: INVENTORY_DATABASE_URL_FILE
   value: /etc/inventory-api/credentials/database-url
+{{- if .Values.database.caSecret }}
+- {name: INVENTORY_DATABASE_CA_FILE, value: /etc/inventory-api/credentials/database-ca.crt}
+{{- end }}
 - {name: INVENTORY_LOG_LEVEL, value: {{ .Values.logLevel }}}
 {{- with .Values.extraEnv }}
 {{ toYaml . }}
@@ -140,8 +149,12 @@ Its share of the projected volume with the credentials; a whole volume and not a
 {{- $pod := dict
     "k8s.namespace.name" .Release.Namespace "k8s.deployment.name" (include "inventory-api.fullname" .)
     "k8s.pod.name" "$(POD_NAME)" "k8s.pod.uid" "$(POD_UID)" "k8s.node.name" "$(NODE_NAME)" }}
+{{- range $name, $value := .Values.otlp.resourceAttributes }}
+{{- /* Percent-encoded, as in a baggage header (OpenTelemetry: Resource SDK). */}}
+{{- $_ := set $pod $name (urlquery $value | replace "+" "%20") }}
+{{- end }}
 {{- $pairs := list }}
-{{- range $name, $value := merge (deepCopy .Values.otlp.resourceAttributes) $pod }}
+{{- range $name, $value := $pod }}
 {{- $pairs = append $pairs (printf "%s=%s" $name $value) }}
 {{- end }}
 {{- join "," $pairs }}

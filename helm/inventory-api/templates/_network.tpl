@@ -41,59 +41,64 @@
 {{- end }}
 
 {{- define "inventory-api.egressToDns" -}}
-- ports: [{port: 53, protocol: UDP}, {port: 53, protocol: TCP}]
-  {{- with .Values.networkPolicy.dnsTo }}
+{{- with .Values.networkPolicy.dns }}
+- ports: [{port: {{ .port }}, protocol: UDP}, {port: {{ .port }}, protocol: TCP}]
+  {{- with .to }}
   to: {{- toYaml . | nindent 4 }}
   {{- end }}
 {{- end }}
-
-{{- define "inventory-api.egressToDatabase" -}}
-{{- if .Values.database.bundled.enabled }}
-- ports: [{port: 5432}]
-  to: {{- include "inventory-api.podsOf" (dict "root" . "components" (list "postgresql")) | nindent 4 }}
 {{- end }}
-{{- with .Values.networkPolicy.database }}
+
+{{/* Of (root, place): what networkPolicy says of where it is. */}}
+{{- define "inventory-api.egressToDatabase" -}}
+{{- if .root.Values.database.bundled.enabled }}
+- ports: [{port: 5432}]
+  to: {{- include "inventory-api.podsOf" (dict "root" .root "components" (list "postgresql")) | nindent 4 }}
+{{- end }}
+{{- include "inventory-api.egressTo" .place }}
+{{- end }}
+
+{{/* Of (to, port); nothing where `to` is empty. */}}
+{{- define "inventory-api.egressTo" -}}
 {{- if .to }}
 - ports: [{port: {{ .port }}}]
   to: {{- toYaml .to | nindent 4 }}
 {{- end }}
+{{- end }}
+
+{{- define "inventory-api.extraEgress" -}}
+{{- with .Values.networkPolicy.extraEgress }}
+{{ toYaml . }}
 {{- end }}
 {{- end }}
 
 {{- define "inventory-api.egressOf.api" -}}
 {{ include "inventory-api.egressToDns" . }}
-{{- include "inventory-api.egressToDatabase" . }}
+{{- include "inventory-api.egressToDatabase" (dict "root" . "place" .Values.networkPolicy.database) }}
 {{- if .Values.redis.bundled.enabled }}
 - ports: [{port: 6379}]
   to: {{- include "inventory-api.podsOf" (dict "root" . "components" (list "valkey")) | nindent 4 }}
 {{- end }}
-{{- with .Values.networkPolicy.redis }}
-{{- if .to }}
-- ports: [{port: {{ .port }}}]
-  to: {{- toYaml .to | nindent 4 }}
-{{- end }}
-{{- end }}
+{{- include "inventory-api.egressTo" .Values.networkPolicy.redis }}
 {{- if .Values.otlp.endpoint }}
-- ports: [{port: {{ include "inventory-api.otlpPort" . }}}]
-  to: {{- toYaml .Values.networkPolicy.otlp.to | nindent 4 }}
+{{- include "inventory-api.egressTo" (dict "to" .Values.networkPolicy.otlp.to "port" (include "inventory-api.otlpPort" .)) }}
 {{- end }}
-{{- with .Values.networkPolicy.extraEgress }}
-{{ toYaml . }}
-{{- end }}
+{{- include "inventory-api.extraEgress" . }}
 {{- end }}
 
 {{- define "inventory-api.egressOf.migration" -}}
 {{ include "inventory-api.egressToDns" . }}
-{{- include "inventory-api.egressToDatabase" . }}
-{{- with .Values.networkPolicy.extraEgress }}
-{{ toYaml . }}
+{{- with .Values.networkPolicy }}
+{{- include "inventory-api.egressToDatabase" (dict "root" $ "place" (ternary .migrations .database (not (empty .migrations.to)))) }}
 {{- end }}
+{{- include "inventory-api.extraEgress" . }}
 {{- end }}
 
 {{- define "inventory-api.egressOf.test" -}}
 {{ include "inventory-api.egressToDns" . }}
 - ports: [{port: 8000}]
   to: {{- include "inventory-api.podsOf" (dict "root" . "components" (list "api")) | nindent 4 }}
+{{- include "inventory-api.extraEgress" . }}
 {{- end }}
 
 {{- define "inventory-api.egressOf.postgresql" -}}
@@ -104,8 +109,8 @@
 []
 {{- end }}
 
-{{/* Of otlp.endpoint; that of its scheme where it names none. */}}
+{{/* That of the collector's pods, else of otlp.endpoint, else of its scheme. */}}
 {{- define "inventory-api.otlpPort" -}}
 {{- $url := urlParse .Values.otlp.endpoint }}
-{{- regexFind "[0-9]+$" (regexFind ":[0-9]+$" $url.host) | default (ternary "443" "80" (eq $url.scheme "https")) }}
+{{- .Values.networkPolicy.otlp.port | default (regexFind "[0-9]+$" (regexFind ":[0-9]+$" $url.host)) | default (ternary "443" "80" (eq $url.scheme "https")) }}
 {{- end }}
