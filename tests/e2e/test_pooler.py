@@ -15,7 +15,7 @@ from .client import Client, PortForward
 from .cluster import RELEASE, Cluster, say
 from .conftest import ITEM
 from .outside import load_from_outside
-from .production import DATABASE, Platform, config_map, secret, server
+from .production import DATABASE, REDIS, Platform, config_map, secret, server
 
 EXAMPLE = render.EXAMPLES / "pgbouncer" / "values.yaml"
 SKUS = [f"POOLED-{number}" for number in range(10)]
@@ -102,6 +102,10 @@ _OVERRIDES = {
     "redis": {"existingSecret": "inventory-redis", "caSecret": "inventory-redis-ca", "bundled": {"enabled": False}},
     "apiKeys": {"existingSecret": "inventory-keys"},
     "replicaCount": 2,
+    "networkPolicy": {
+        "migrations": {"to": [{"podSelector": {"matchLabels": {"app": DATABASE}}}]},
+        "redis": {"to": [{"podSelector": {"matchLabels": {"app": REDIS}}}]},
+    },
     "service": {"type": "NodePort"},
     "extraEnv": [{"name": "INVENTORY_POOL_ACQUIRE_TIMEOUT", "value": "2"}],
 }
