@@ -14,6 +14,9 @@ ServiceError
 |-- IdempotencyInProgress    409 IDEMPOTENCY_IN_PROGRESS  Retry-After
 |-- InsufficientStock        409 INSUFFICIENT_STOCK
 |-- StockBelowReserved       409 STOCK_BELOW_RESERVED
+|-- ItemDiscontinued         409 ITEM_DISCONTINUED
+|-- InvalidTransition        409 INVALID_TRANSITION
+|-- ReservationExpired       409 RESERVATION_EXPIRED
 |-- PreconditionFailed       412 PRECONDITION_FAILED
 |-- PayloadTooLarge          413 PAYLOAD_TOO_LARGE
 |-- UnsupportedMediaType     415 UNSUPPORTED_MEDIA_TYPE
@@ -140,6 +143,18 @@ class InsufficientStock(ServiceError):
 
 class StockBelowReserved(ServiceError):
     type, status, title = "STOCK_BELOW_RESERVED", 409, "The stock would fall below what is reserved"
+
+
+class ItemDiscontinued(ServiceError):
+    type, status, title = "ITEM_DISCONTINUED", 409, "An item is not sold any more"
+
+
+class InvalidTransition(ServiceError):
+    type, status, title = "INVALID_TRANSITION", 409, "What it is does not allow this"
+
+
+class ReservationExpired(ServiceError):
+    type, status, title = "RESERVATION_EXPIRED", 409, "The reservation has expired"
 
 
 class PreconditionFailed(ServiceError):

@@ -38,6 +38,14 @@ STATEMENTS = {
         SELECT gen_random_uuid(), 'S-000000001', 'MAIN', 'adjustment', 1, 0, n, 0, 'key:x', 'r-' || n,
                clock_timestamp() - n * interval '1 second'
         FROM generate_series(1, $1::int) AS n""",
+    "orders": """
+        INSERT INTO sales_order (id, external_ref, status, created_at, updated_at)
+        SELECT gen_random_uuid(), 'ref-' || n, CASE n % $2 WHEN 5 THEN 'cancelled' ELSE 'fulfilled' END, at, at
+        FROM (SELECT n, clock_timestamp() - n * interval '1 second' AS at
+              FROM generate_series(1, $1::int) AS n) AS made""",
+    "lines of orders": """
+        INSERT INTO sales_order_line (order_id, number, sku, location, quantity)
+        SELECT id, number, 'S-000000001', 'MAIN', 1 FROM sales_order, generate_series(1, 3) AS number""",
     "audit": """
         INSERT INTO audit_entry (id, resource, action, changes, actor, request_id, created_at)
         SELECT gen_random_uuid(), 'item:S-' || lpad(n::text, 9, '0'), 'create', '{}', 'key:' || n % $2, 'r-' || n,

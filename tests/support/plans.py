@@ -11,6 +11,7 @@ import asyncpg
 from inventory_api import audit
 from inventory_api.database.listing import Given, Listing, given
 from inventory_api.inventory.listing import PAGE, Filters
+from inventory_api.orders.queries import PAGE as ORDERS
 from inventory_api.stock.queries import MOVEMENTS
 from tests.support.filling import BUSY_SKU, sku
 
@@ -50,6 +51,11 @@ def lists(count: int) -> dict[str, tuple[Listing, Given]]:
         "movements": (MOVEMENTS, {"sku": sku(count // 2)}),
         "movements of a busy item": (MOVEMENTS, {"sku": BUSY_SKU}),
         "movements of a request": (MOVEMENTS, {"request_id": f"r-{count // 2}"}),
+        "orders": (ORDERS, {}),
+        "orders, common status": (ORDERS, {"status": "fulfilled"}),
+        "orders, rare status": (ORDERS, {"status": "cancelled"}),
+        "orders, status of none": (ORDERS, {"status": "confirmed"}),
+        "orders of a reference": (ORDERS, {"external_ref": f"ref-{count // 2}"}),
         "audit": (audit.PAGE, {}),
         "audit of a resource": (audit.PAGE, {"resource": f"item:{sku(count // 2)}"}),
         "audit of an actor": (audit.PAGE, {"actor": "key:7"}),

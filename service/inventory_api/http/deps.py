@@ -14,6 +14,7 @@ from inventory_api.http.headers import RequestHeader, reads
 from inventory_api.http.idempotency import key as keys
 from inventory_api.http.idempotency.execution import Idempotency
 from inventory_api.http.idempotency.key import HEADER, KEY_FORM
+from inventory_api.http.outcomes import Outcomes
 from inventory_api.resources import Resources
 from inventory_api.telemetry import request_context
 from inventory_api.telemetry.request_context import RequestContext
@@ -70,6 +71,10 @@ async def _required_idempotency(request: Request) -> Idempotency:
     return await _idempotency(request)
 
 
+async def _outcomes(request: Request) -> Outcomes:
+    return Outcomes(resources_of(request).metrics)
+
+
 @reads(CACHE_CONTROL)
 async def _caching(request: Request) -> Caching:
     resources = resources_of(request)
@@ -87,6 +92,7 @@ BorrowedSession = Annotated[Session, Depends(_borrow_session, scope="function")]
 # Of what must never happen twice, the key is required.
 RequestIdempotency = Annotated[Idempotency, Depends(_idempotency)]
 RequiredIdempotency = Annotated[Idempotency, Depends(_required_idempotency)]
+Counting = Annotated[Outcomes, Depends(_outcomes)]
 RequestProvenance = Annotated[Provenance, Depends(_provenance)]
 RequestCaching = Annotated[Caching, Depends(_caching)]
 RequestConditions = Annotated[Conditions, Depends(_conditions)]

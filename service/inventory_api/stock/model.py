@@ -7,7 +7,11 @@ from uuid import UUID
 
 from inventory_api.errors import Location as Place
 
-Kind = Literal["set", "adjustment", "transfer_out", "transfer_in"]
+Kind = Literal[
+    "set", "adjustment", "transfer_out", "transfer_in",
+    "reservation", "release", "expiry", "order", "fulfilment", "cancellation",
+]  # fmt: skip
+Key = tuple[str, str]  # Of a level: sku and location.
 INT4_MAX = 2_147_483_647
 
 
@@ -30,17 +34,58 @@ class Level:
         return {"sku": sku, "location": self.location, **there}
 
 
-@dataclass(frozen=True, slots=True)
-class Change:
-    """One change of what is on hand. `line` is where the request asks for it, and the fields are those of that line."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Line:
+    """What a line of a request names. `line` is where it is in the request, and the fields are those of that line."""
 
     line: Place
-    quantity_field: str
-    location_field: str
+    quantity_field: str = "quantity"
+    location_field: str = "location"
     sku: str
     location: str | None  # None: that of the item
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Change(Line):
+    """One change of what is on hand."""
+
     on_hand_delta: int
     kind: Kind
+    reason: str | None = None
+    reference: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Demand(Line):
+    """So much is to be reserved."""
+
+    quantity: int
+
+
+@dataclass(frozen=True, slots=True)
+class Allocation:
+    """So much of one level that a reservation or an order has reserved."""
+
+    sku: str
+    location: str
+    quantity: int
+
+    @property
+    def key(self) -> Key:
+        return self.sku, self.location
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """What is done to a level, and what it is then."""
+
+    sku: str
+    location: str
+    kind: Kind
+    on_hand_delta: int
+    reserved_delta: int
+    on_hand: int
+    reserved: int
     reason: str | None = None
     reference: str | None = None
 

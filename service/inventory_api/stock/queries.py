@@ -19,7 +19,7 @@ from inventory_api.audit import Provenance
 from inventory_api.database.listing import Listing, given
 from inventory_api.database.session import Session
 from inventory_api.database.statement import Statement
-from inventory_api.stock.model import Change, Level, Movement
+from inventory_api.stock.model import Key, Level, Movement, Step
 
 # Items are locked to be read as they are when the turn has come, and not as they were when it was asked for.
 LOCK = Statement(
@@ -30,13 +30,13 @@ LOCK = Statement(
         FROM (SELECT DISTINCT hashtext(sku) & 1023 AS number FROM unnest($1::text[]) AS line (sku) ORDER BY number)
              AS wanted
     ), known AS (
-        SELECT sku, warehouse_location
+        SELECT sku, warehouse_location, is_discontinued
         FROM item
         WHERE (SELECT count(*) FROM turn) > 0 AND sku = ANY($1)
         ORDER BY sku
         FOR NO KEY UPDATE
     ), line AS (
-        SELECT line.number, known.sku IS NOT NULL AS is_known, line.sku,
+        SELECT line.number, known.sku IS NOT NULL AS is_known, known.is_discontinued, line.sku,
                coalesce(line.location, known.warehouse_location) AS location,
                line.location IS NULL OR location.code IS NOT NULL AS has_location, level.sku IS NOT NULL AS has_level
         FROM unnest($1::text[], $2::text[]) WITH ORDINALITY AS line (sku, location, number)
@@ -52,7 +52,7 @@ LOCK = Statement(
         ORDER BY sku, location
         FOR NO KEY UPDATE OF level
     )
-    SELECT line.is_known, line.sku, line.location, line.has_location, line.has_level,
+    SELECT line.is_known, line.sku, line.location, line.has_location, line.has_level, line.is_discontinued,
            locked.on_hand, locked.reserved, locked.version
     FROM line LEFT JOIN locked USING (sku, location)
     ORDER BY line.number
@@ -93,19 +93,21 @@ MOVE = Statement(
     WITH moved AS (
         SELECT *
         FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::integer[], $6::integer[], $7::integer[],
-                    $8::text[], $9::text[])
+                    $8::integer[], $9::text[], $10::text[])
              WITH ORDINALITY
-             AS step (id, sku, location, kind, on_hand_delta, on_hand, reserved, reason, reference, number)
+             AS step (id, sku, location, kind, on_hand_delta, reserved_delta, on_hand, reserved, reason, reference,
+                      number)
     ), reached AS (
         UPDATE stock_level
-        SET on_hand = last.on_hand, version = version + 1
-        FROM (SELECT DISTINCT ON (sku, location) sku, location, on_hand
+        SET on_hand = last.on_hand, reserved = last.reserved, version = version + 1
+        FROM (SELECT DISTINCT ON (sku, location) sku, location, on_hand, reserved
               FROM moved ORDER BY sku, location, number DESC) AS last
         WHERE stock_level.sku = last.sku AND stock_level.location = last.location
     ), written AS (
         INSERT INTO stock_movement (id, sku, location, kind, on_hand_delta, reserved_delta, on_hand, reserved, reason,
                                     reference, actor, request_id, trace_id)
-        SELECT id, sku, location, kind, on_hand_delta, 0, on_hand, reserved, reason, reference, $10, $11, $12
+        SELECT id, sku, location, kind, on_hand_delta, reserved_delta, on_hand, reserved, reason, reference,
+               $11, $12, $13
         FROM moved
         ORDER BY number
         RETURNING id, sku, location, kind, on_hand_delta, reserved_delta, on_hand, reserved, reason, reference, actor,
@@ -141,8 +143,6 @@ MOVEMENTS = Listing(
     {"after": "(created_at, id) < ({}, {})", "sku": "sku = {}", "request_id": "request_id = {}"},
 )
 
-Key = tuple[str, str]
-
 
 @dataclass(frozen=True, slots=True)
 class Target:
@@ -153,21 +153,12 @@ class Target:
     location: str
     has_location: bool
     has_level: bool
+    is_discontinued: bool
     level: Level | None
 
     @property
     def key(self) -> Key:
         return self.sku, self.location
-
-
-@dataclass(frozen=True, slots=True)
-class Step:
-    """A change with the level that it leads to."""
-
-    change: Change
-    location: str
-    on_hand: int
-    reserved: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -205,14 +196,15 @@ async def move(session: Session, steps: Sequence[Step], provenance: Provenance) 
     rows = await session.fetch(
         MOVE,
         [uuid7() for _ in steps],
-        [step.change.sku for step in steps],
+        [step.sku for step in steps],
         [step.location for step in steps],
-        [step.change.kind for step in steps],
-        [step.change.on_hand_delta for step in steps],
+        [step.kind for step in steps],
+        [step.on_hand_delta for step in steps],
+        [step.reserved_delta for step in steps],
         [step.on_hand for step in steps],
         [step.reserved for step in steps],
-        [step.change.reason for step in steps],
-        [step.change.reference for step in steps],
+        [step.reason for step in steps],
+        [step.reference for step in steps],
         provenance.actor,
         provenance.request_id,
         provenance.trace_id,
@@ -234,9 +226,9 @@ async def movements(
 
 
 def _target(row: asyncpg.Record) -> Target:
-    is_known, sku, location, has_location, has_level, on_hand, reserved, version = row
+    is_known, sku, location, has_location, has_level, is_discontinued, on_hand, reserved, version = row
     level = Level(location, on_hand, reserved, version) if version is not None else None
-    return Target(is_known, sku, location, has_location, has_level, level)
+    return Target(is_known, sku, location, has_location, has_level, bool(is_discontinued), level)
 
 
 def _made(*row: Any) -> Made:

@@ -13,10 +13,11 @@ from inventory_api.errors import (
     UnknownSku,
     ValidationFailure,
 )
-from inventory_api.stock.model import INT4_MAX, Change, Level
-from inventory_api.stock.queries import Key, Made, Step, Target
+from inventory_api.stock.model import INT4_MAX, Change, Key, Level, Line, Step
+from inventory_api.stock.queries import Made, Target
 
 Fault = tuple[type[ServiceError], Detail]
+Planned = tuple[Change, Step]
 # Which of them is told, where lines are at fault in several ways; what it says of how many of how many lines.
 MESSAGES: dict[type[ServiceError], str] = {
     ValidationFailure: "More would be on hand than can be counted, for {}.",
@@ -25,36 +26,36 @@ MESSAGES: dict[type[ServiceError], str] = {
 }
 
 
-def refuse_unknown(changes: Sequence[Change], targets: Sequence[Target]) -> None:
+def refuse_unknown(lines: Sequence[Line], targets: Sequence[Target]) -> None:
     """
     Raises:
         UnknownSku, UnknownLocation: with every line that names none.
     """
-    pairs = list(zip(changes, targets, strict=True))
+    pairs = list(zip(lines, targets, strict=True))
     skus = [
-        Detail((*change.line, "sku"), "unknown_sku", "There is no such item.")
-        for change, target in pairs
+        Detail((*line.line, "sku"), "unknown_sku", "There is no such item.")
+        for line, target in pairs
         if not target.is_known
     ]
     if skus:
         raise UnknownSku(details=skus)
     locations = [
-        Detail((*change.line, change.location_field), "unknown_location", "There is no such location.")
-        for change, target in pairs
+        Detail((*line.line, line.location_field), "unknown_location", "There is no such location.")
+        for line, target in pairs
         if not target.has_location
     ]
     if locations:
         raise UnknownLocation(details=locations)
 
 
-def plan(changes: Sequence[Change], targets: Sequence[Target], levels: Mapping[Key, Level]) -> list[Step]:
+def plan(changes: Sequence[Change], targets: Sequence[Target], levels: Mapping[Key, Level]) -> list[Planned]:
     """What each change leads to, one line after the other; a line that cannot be made changes nothing for the next.
 
     Raises:
         ValidationFailure, InsufficientStock, StockBelowReserved: with every line that cannot be made for this reason.
     """
     on_hand = {key: level.on_hand for key, level in levels.items()}
-    steps: list[Step] = []
+    steps: list[Planned] = []
     faults: list[Fault] = []
     lines = [list(line) for _, line in groupby(zip(changes, targets, strict=True), key=lambda pair: pair[0].line)]
     for line in lines:
@@ -67,22 +68,36 @@ def plan(changes: Sequence[Change], targets: Sequence[Target], levels: Mapping[K
             steps += made
     for kind, message in MESSAGES.items():
         if details := [detail for found, detail in faults if found is kind]:
-            raise kind(message.format(_count(len(details), len(lines))), details=details)
+            raise kind(message.format(counted(len(details), len(lines))), details=details)
     return steps
 
 
 def _plan_line(
     line: Sequence[tuple[Change, Target]], levels: Mapping[Key, Level], on_hand: dict[Key, int]
-) -> tuple[list[Step], Fault | None]:
+) -> tuple[list[Planned], Fault | None]:
     """Its steps, and what is wrong with the first that cannot be made; `on_hand` becomes what they lead to."""
-    steps: list[Step] = []
+    steps: list[Planned] = []
     for change, target in line:
         level = Level(target.location, on_hand[target.key], levels[target.key].reserved, 0)
         reached = on_hand[target.key] = level.on_hand + change.on_hand_delta
         if fault := fault_of(change, reached, level):
             return [], fault
-        steps.append(Step(change, target.location, reached, level.reserved))
+        steps.append((change, step_of(change, reached, level)))
     return steps, None
+
+
+def step_of(change: Change, reached: int, level: Level) -> Step:
+    return Step(
+        sku=change.sku,
+        location=level.location,
+        kind=change.kind,
+        on_hand_delta=change.on_hand_delta,
+        reserved_delta=0,
+        on_hand=reached,
+        reserved=level.reserved,
+        reason=change.reason,
+        reference=change.reference,
+    )
 
 
 def fault_of(change: Change, reached: int, level: Level) -> Fault | None:
@@ -99,37 +114,37 @@ def fault_of(change: Change, reached: int, level: Level) -> Fault | None:
     return None
 
 
-def refuse_made(steps: Sequence[Step], made: Sequence[Made]) -> None:
+def refuse_made(steps: Sequence[Planned], made: Sequence[Made]) -> None:
     """What is only known once it was done, in a transaction that this ends.
 
     Raises:
         UnknownLocation: with every line that puts stock where none is taken.
         ValidationFailure: with every line by which more of an item is on hand, everywhere, than can be counted.
     """
-    added = [pair for pair in zip(steps, made, strict=True) if pair[0].change.on_hand_delta > 0]
+    added = [(change, result) for (change, _), result in zip(steps, made, strict=True) if change.on_hand_delta > 0]
     inactive = [
         Detail(
-            (*step.change.line, step.change.location_field if step.change.location else step.change.quantity_field),
+            (*change.line, change.location_field if change.location else change.quantity_field),
             "inactive_location",
             "The location takes no stock.",
-            {"location": step.location},
+            {"location": result.movement.location},
         )
-        for step, result in added
+        for change, result in added
         if not result.takes_stock
     ]
     if inactive:
         raise UnknownLocation("A location takes no stock.", details=inactive)
     delta = Counter[str]()
-    for step in steps:
-        delta[step.change.sku] += step.change.on_hand_delta
+    for change, _ in steps:
+        delta[change.sku] += change.on_hand_delta
     too_much = [
-        _too_much(step.change, {"sku": step.change.sku, "on_hand": result.on_hand_of_item - delta[step.change.sku]})
-        for step, result in added
+        _too_much(change, {"sku": change.sku, "on_hand": result.on_hand_of_item - delta[change.sku]})
+        for change, result in added
         if result.on_hand_of_item > INT4_MAX
     ]
     if too_much:
-        lines = len({step.change.line for step in steps})
-        raise ValidationFailure(MESSAGES[ValidationFailure].format(_count(len(too_much), lines)), details=too_much)
+        lines = len({change.line for change, _ in steps})
+        raise ValidationFailure(MESSAGES[ValidationFailure].format(counted(len(too_much), lines)), details=too_much)
 
 
 def _too_much(change: Change, meta: Mapping[str, object]) -> Detail:
@@ -137,5 +152,6 @@ def _too_much(change: Change, meta: Mapping[str, object]) -> Detail:
     return Detail((*change.line, change.quantity_field), "too_much", text, meta)
 
 
-def _count(faults: int, lines: int) -> str:
+def counted(faults: int, lines: int) -> str:
+    """Such as "1 of 2 lines"."""
     return f"{faults} of {lines} line{'' if lines == 1 else 's'}"

@@ -12,8 +12,9 @@ from inventory_api.database.session import Session
 from inventory_api.database.transaction import in_transaction
 from inventory_api.inventory.model import resource
 from inventory_api.stock import queries, rules
-from inventory_api.stock.model import Change, Level, Movement
-from inventory_api.stock.queries import Key, Step, Target
+from inventory_api.stock.model import Change, Key, Level, Line, Movement, Step
+from inventory_api.stock.queries import Target
+from inventory_api.stock.rules import Planned
 
 
 @in_transaction
@@ -25,7 +26,7 @@ async def change(session: Session, changes: Sequence[Change], action: str, prove
         InsufficientStock, StockBelowReserved: too little is there, or too little would be left.
         ValidationFailure: more would be there than can be counted.
     """
-    targets = await _lock(session, changes)
+    targets = await lock(session, changes)
     levels = {target.key: target.level for target in targets if target.level is not None}
     steps = rules.plan(changes, targets, levels)
     movements = await _move(session, steps, provenance)
@@ -46,13 +47,20 @@ async def set_on_hand(session: Session, sku: str, level: Level, delta: int, prov
         UnknownLocation: more is put where no stock is taken.
         ValidationFailure: more would be there than can be counted.
     """
-    change = Change(("body",), "quantity", "quantity", sku, level.location, delta, "set", "quantity set")
+    change = Change(
+        line=("body",),
+        location_field="quantity",
+        sku=sku,
+        location=level.location,
+        on_hand_delta=delta,
+        kind="set",
+        reason="quantity set",
+    )
     if fault := rules.fault_of(change, level.on_hand + delta, level):
         kind, detail = fault
         raise kind(f"{kind.title}, at {level.location}, where the difference is applied.", details=[detail])
-    step = Step(change, level.location, level.on_hand + delta, level.reserved)
-    await _move(session, [step], provenance)
-    return Level(level.location, step.on_hand, level.reserved, level.version + 1)
+    await _move(session, [(change, rules.step_of(change, level.on_hand + delta, level))], provenance)
+    return Level(level.location, level.on_hand + delta, level.reserved, level.version + 1)
 
 
 async def make_level(session: Session, sku: str, location: str) -> Level:
@@ -75,17 +83,26 @@ async def movements_of_request(
     return await queries.movements(session, after, limit, request_id=request_id)
 
 
-async def _move(session: Session, steps: Sequence[Step], provenance: Provenance) -> list[Movement]:
-    made = await queries.move(session, steps, provenance)
-    rules.refuse_made(steps, made)
+async def reserve(session: Session, steps: Sequence[Step], provenance: Provenance) -> None:
+    """Do that to levels which the caller has locked, within its transaction, and under its audit row."""
+    session.changed(*{resource(step.sku) for step in steps})
+    await queries.move(session, steps, provenance)
+
+
+async def _move(session: Session, planned: Sequence[Planned], provenance: Provenance) -> list[Movement]:
+    made = await queries.move(session, [step for _, step in planned], provenance)
+    rules.refuse_made(planned, made)
     return [one.movement for one in made]
 
 
-async def _lock(session: Session, changes: Sequence[Change]) -> list[Target]:
-    """The level of each change, locked; those that are missing are made."""
-    lines = [(change.sku, change.location) for change in changes]
-    targets = await queries.lock(session, lines)
-    rules.refuse_unknown(changes, targets)
+async def lock(session: Session, lines: Sequence[Line]) -> list[Target]:
+    """The level of each line, which nobody else changes until the transaction ends; those that are missing are made.
+
+    Raises:
+        UnknownSku, UnknownLocation: there is none.
+    """
+    targets = await queries.lock(session, [(line.sku, line.location) for line in lines])
+    rules.refuse_unknown(lines, targets)
     missing = [target.key for target in targets if not target.has_level]
     if missing:
         await queries.make_levels(session, missing)
@@ -94,9 +111,9 @@ async def _lock(session: Session, changes: Sequence[Change]) -> list[Target]:
     return targets
 
 
-def _audited(before: Mapping[Key, Level], steps: Sequence[Step]) -> dict[str, dict[str, Any]]:
+def _audited(before: Mapping[Key, Level], planned: Sequence[Planned]) -> dict[str, dict[str, Any]]:
     """Of each item, each of its levels that changed."""
-    reached = {(step.change.sku, step.location): step.on_hand for step in steps}
+    reached = {(step.sku, step.location): step.on_hand for _, step in planned}
     return {
         resource(sku): {
             f"levels.{key[1]}.on_hand": {"before": before[key].on_hand, "after": reached[key]}

@@ -29,6 +29,13 @@ EXIT_REASONS = ("stopped", "wedged", "killed", "crashed", "failed")
 RATE_LIMIT_POLICIES = ("default", "second", "minute", "hour", "day", "month", "year")
 
 IDEMPOTENCY_RESULTS = ("executed", "replayed", "in_progress", "reused")
+# Of a change of stock that somebody sold: what it came to, or why not. `refused`: by another error of the client.
+REFUSALS = (
+    "insufficient_stock", "item_discontinued", "conflict", "invalid_transition", "reservation_expired",
+    "refused", "failed", "replayed",
+)  # fmt: skip
+ORDER_RESULTS = ("created", "fulfilled", "cancelled", *REFUSALS)
+RESERVATION_RESULTS = ("created", "extended", "released", *REFUSALS)
 CACHES = ("item",)
 BACKGROUND_TASK_NAMES = ("read_cache.refresh",)
 BACKGROUND_TASK_RESULTS = ("done", "timeout", "unavailable", "error")
@@ -219,6 +226,20 @@ IDEMPOTENCY = Metric(
     "Requests with an Idempotency-Key, by what became of them.",
     {"result": IDEMPOTENCY_RESULTS},
 )
+ORDERS = Metric(
+    "orders_total",
+    "counter",
+    "requests",
+    "Requests that create, fulfil or cancel an order, by what became of them.",
+    {"result": ORDER_RESULTS},
+)
+RESERVATIONS = Metric(
+    "reservations_total",
+    "counter",
+    "requests",
+    "Requests that create, extend or release a reservation, by what became of them.",
+    {"result": RESERVATION_RESULTS},
+)
 
 CATALOGUE = (
     REQUEST_DURATION, ACTIVE_REQUESTS, SHED, RATE_LIMITED, EXCEPTIONS,
@@ -226,6 +247,7 @@ CATALOGUE = (
     LOG_RECORDS, SPANS_DROPPED, API_KEYS_LOADED, HEALTH_CHECK,
     QUERY_DURATION, CONNECTIONS, CONNECTIONS_MAX, CONNECTIONS_PENDING, CONNECTION_WAIT, CONNECTION_TIMEOUTS,
     REDIS_BREAKER_STATE, REDIS_ERRORS, CACHE_REQUESTS, BACKGROUND_TASKS, IDEMPOTENCY,
+    ORDERS, RESERVATIONS,
 )  # fmt: skip
 
 
@@ -263,3 +285,5 @@ class Metrics:
         self.cache_requests: Counter = CACHE_REQUESTS.create(self.registry)
         self.background_tasks: Counter = BACKGROUND_TASKS.create(self.registry)
         self.idempotency: Counter = IDEMPOTENCY.create(self.registry)
+        self.orders: Counter = ORDERS.create(self.registry)
+        self.reservations: Counter = RESERVATIONS.create(self.registry)

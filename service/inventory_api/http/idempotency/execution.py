@@ -15,6 +15,7 @@ from inventory_api.http.idempotency import records
 from inventory_api.http.idempotency.key import Key
 from inventory_api.http.idempotency.records import Answer
 
+REPLAYED = "Idempotent-Replayed"
 WAIT_SECONDS = 2.0
 # Between one look and the next, the last again and again.
 PAUSES_SECONDS = (0.05, 0.1, 0.2)
@@ -91,5 +92,5 @@ async def _once(session: Session, key: Key, effect: Effect, waiting: asyncio.Tim
 def _response(answer: Answer, *, is_replayed: bool) -> Response:
     headers = {"Location": answer.location} if answer.location else {}
     if is_replayed:
-        headers["Idempotent-Replayed"] = "true"
+        headers[REPLAYED] = "true"
     return Response(answer.body, answer.status, headers, "application/json")

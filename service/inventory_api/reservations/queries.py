@@ -1,0 +1,208 @@
+"""The SQL of reservations.
+
+Who changes a reservation locks its row before its lines; who also changes levels has taken the turns of their items
+before that. Times are those of the statement: of two that come at once, each sees the other's result or its lock.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+import asyncpg
+
+from inventory_api import codec
+from inventory_api.database.session import Session
+from inventory_api.database.statement import Statement
+from inventory_api.reservations.model import Reservation, Status
+from inventory_api.stock.model import Allocation, Key
+
+COLUMNS = """
+           id, CASE WHEN status = 'active' AND expires_at <= statement_timestamp() THEN 'expired' ELSE status END
+           AS status, expires_at, created_at, updated_at,
+           (SELECT jsonb_agg(jsonb_build_array(l.sku, l.location, l.quantity) ORDER BY l.number)
+            FROM reservation_line l WHERE l.reservation_id = reservation.id) AS lines"""
+
+GET = Statement(
+    "reservations.get",
+    f"SELECT {COLUMNS} FROM reservation WHERE id = $1",  # noqa: S608 -- a constant
+)
+
+LOCK = Statement(
+    "reservations.lock",
+    f"SELECT {COLUMNS} FROM reservation WHERE id = $1 FOR NO KEY UPDATE",  # noqa: S608 -- a constant
+)
+
+INSERT = Statement(
+    "reservations.insert",
+    """
+    WITH made AS (
+        INSERT INTO reservation (id, expires_at, created_at, updated_at)
+        SELECT $1, moment + $2 * interval '1 second', moment, moment FROM clock_timestamp() AS moment
+        RETURNING id, expires_at, created_at
+    ), lines AS (
+        INSERT INTO reservation_line (reservation_id, number, sku, location, quantity, expires_at)
+        SELECT made.id, line.number, line.sku, line.location, line.quantity, made.expires_at
+        FROM made,
+             unnest($3::text[], $4::text[], $5::integer[]) WITH ORDINALITY AS line (sku, location, quantity, number)
+    )
+    SELECT expires_at, created_at FROM made
+    """,
+)
+
+EXTEND = Statement(
+    "reservations.extend",
+    """
+    WITH extended AS (
+        UPDATE reservation
+        SET expires_at = moment + $2 * interval '1 second', updated_at = moment
+        FROM clock_timestamp() AS moment
+        WHERE id = $1
+        RETURNING id, reservation.expires_at, updated_at
+    ), lines AS (
+        UPDATE reservation_line
+        SET expires_at = extended.expires_at
+        FROM extended
+        WHERE reservation_id = extended.id
+    )
+    SELECT expires_at, updated_at FROM extended
+    """,
+)
+
+END = Statement(
+    "reservations.end",
+    """
+    WITH ended AS (
+        UPDATE reservation SET status = $2, updated_at = clock_timestamp() WHERE id = $1 RETURNING id, updated_at
+    ), let_go AS (
+        UPDATE reservation_line SET held = false FROM ended WHERE reservation_id = ended.id AND held
+    )
+    SELECT updated_at FROM ended
+    """,
+)
+
+# Only the lines of those levels, whose turns the caller has: others are let go by whoever needs them.
+LET_GO_EXPIRED = Statement(
+    "reservations.let_go_expired",
+    """
+    WITH due AS (
+        SELECT line.reservation_id, line.number
+        FROM unnest($1::text[], $2::text[]) AS level (sku, location)
+        JOIN reservation_line line USING (sku, location)
+        WHERE line.held AND line.expires_at <= statement_timestamp()
+    ), locked AS (
+        SELECT id, status
+        FROM reservation
+        WHERE id IN (SELECT reservation_id FROM due) AND expires_at <= statement_timestamp()
+        ORDER BY id
+        FOR NO KEY UPDATE
+    ), expired AS (
+        UPDATE reservation
+        SET status = 'expired', updated_at = clock_timestamp()
+        FROM locked
+        WHERE reservation.id = locked.id AND locked.status = 'active'
+        RETURNING reservation.id
+    ), let_go AS (
+        UPDATE reservation_line line
+        SET held = false
+        FROM due JOIN locked ON locked.id = due.reservation_id
+        WHERE (line.reservation_id, line.number) = (due.reservation_id, due.number) AND line.held
+        RETURNING line.reservation_id, line.sku, line.location, line.quantity
+    )
+    SELECT let_go.reservation_id, let_go.sku, let_go.location, sum(let_go.quantity)::integer AS quantity,
+           bool_or(expired.id IS NOT NULL) AS has_expired
+    FROM let_go LEFT JOIN expired ON expired.id = let_go.reservation_id
+    GROUP BY let_go.reservation_id, let_go.sku, let_go.location
+    ORDER BY let_go.reservation_id, let_go.sku, let_go.location
+    """,
+)
+
+EXPIRED_LEVELS = Statement(
+    "reservations.expired_levels",
+    """
+    SELECT DISTINCT sku, location
+    FROM (SELECT sku, location
+          FROM reservation_line
+          WHERE held AND expires_at <= statement_timestamp()
+          ORDER BY expires_at
+          LIMIT $1) AS longest
+    """,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class LetGo:
+    """What an expired reservation held of one level; `has_expired` where nobody had said so before."""
+
+    reservation_id: UUID
+    sku: str
+    location: str
+    quantity: int
+    has_expired: bool
+
+    @property
+    def key(self) -> Key:
+        return self.sku, self.location
+
+
+async def get(session: Session, reservation_id: UUID) -> Reservation | None:
+    return _reservation(await session.fetch_one(GET, reservation_id))
+
+
+async def lock(session: Session, reservation_id: UUID) -> Reservation | None:
+    """As `get`, and nobody else changes it until the transaction ends."""
+    return _reservation(await session.fetch_one(LOCK, reservation_id))
+
+
+async def insert(
+    session: Session, reservation_id: UUID, lines: Sequence[Allocation], seconds: int
+) -> tuple[datetime, datetime]:
+    """When it expires, and when it was made."""
+    row = await _one(
+        session,
+        INSERT,
+        reservation_id,
+        seconds,
+        [line.sku for line in lines],
+        [line.location for line in lines],
+        [line.quantity for line in lines],
+    )
+    return row["expires_at"], row["created_at"]
+
+
+async def extend(session: Session, reservation_id: UUID, seconds: int) -> tuple[datetime, datetime]:
+    """When it expires now, and when that was said. The caller has locked it."""
+    row = await _one(session, EXTEND, reservation_id, seconds)
+    return row["expires_at"], row["updated_at"]
+
+
+async def end(session: Session, reservation_id: UUID, status: Status) -> datetime:
+    """It holds nothing any more; the caller has locked it. When that was."""
+    moment: datetime = (await _one(session, END, reservation_id, status))["updated_at"]
+    return moment
+
+
+async def let_go_expired(session: Session, levels: Sequence[Key]) -> list[LetGo]:
+    """What expired reservations hold of these levels, of which the caller has the turn: they hold it no more."""
+    arguments = [sku for sku, _ in levels], [location for _, location in levels]
+    return [LetGo(**row) for row in await session.fetch(LET_GO_EXPIRED, *arguments)]
+
+
+async def expired_levels(session: Session, limit: int) -> list[Key]:
+    """Those of which the longest expired lines hold something, so many lines."""
+    return [(row["sku"], row["location"]) for row in await session.fetch(EXPIRED_LEVELS, limit)]
+
+
+async def _one(session: Session, statement: Statement, *arguments: Any) -> asyncpg.Record:
+    row = await session.fetch_one(statement, *arguments)
+    if row is None:
+        raise RuntimeError(f"{statement.name}: the reservation that was locked is gone")
+    return row
+
+
+def _reservation(row: asyncpg.Record | None) -> Reservation | None:
+    if row is None:
+        return None
+    lines = tuple(Allocation(*line) for line in codec.decode(row["lines"]))
+    return Reservation(**{**row, "lines": lines})

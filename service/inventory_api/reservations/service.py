@@ -1,0 +1,182 @@
+"""What can be done with stock that is to be held, and with what holds it: in one transaction with ledger and audit."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from uuid import UUID
+
+from uuid_utils.compat import uuid7
+
+from inventory_api import audit
+from inventory_api.audit import Provenance
+from inventory_api.database.session import Session
+from inventory_api.database.transaction import in_transaction
+from inventory_api.errors import NotFound
+from inventory_api.reservations import queries
+from inventory_api.reservations.model import Reservation, resource
+from inventory_api.reservations.queries import LetGo
+from inventory_api.stock import reserving
+from inventory_api.stock import service as stock
+from inventory_api.stock.model import Allocation, Demand, Key, Kind, Level, Line
+from inventory_api.stock.reserving import Effect
+
+# Lines that one sweep lets go: some tens of milliseconds.
+SWEPT = 200
+SWEEPER = "system:hold-sweep"
+
+
+async def get(session: Session, reservation_id: UUID) -> Reservation:
+    """
+    Raises:
+        NotFound: there is none with this id.
+    """
+    return _found(await queries.get(session, reservation_id))
+
+
+@in_transaction
+async def create(session: Session, demands: Sequence[Demand], seconds: int, provenance: Provenance) -> Reservation:
+    """Hold all of that for so long, or nothing.
+
+    Raises:
+        UnknownSku, UnknownLocation, ItemDiscontinued, InsufficientStock: as the names say, with every such line.
+    """
+    reservation_id = uuid7()
+    lines = await hold(session, demands, "reservation", resource(reservation_id), provenance)
+    expires_at, created_at = await queries.insert(session, reservation_id, lines, seconds)
+    made = Reservation(reservation_id, "active", expires_at, created_at, created_at, tuple(lines))
+    await _record(session, "create", {}, made, provenance)
+    return made
+
+
+@in_transaction
+async def extend(session: Session, reservation_id: UUID, seconds: int, provenance: Provenance) -> Reservation:
+    """Let it expire so many seconds from now.
+
+    Raises:
+        NotFound, ReservationExpired, InvalidTransition: as the names say.
+    """
+    reservation = _found(await queries.lock(session, reservation_id))
+    reservation.require("committed", "released")
+    expires_at, updated_at = await queries.extend(session, reservation_id, seconds)
+    extended = replace(reservation, expires_at=expires_at, updated_at=updated_at)
+    await _record(session, "extend", reservation.fields(), extended, provenance)
+    return extended
+
+
+@in_transaction
+async def release(session: Session, reservation_id: UUID, provenance: Provenance) -> Reservation:
+    """Hold it no more.
+
+    Raises:
+        NotFound, ReservationExpired, InvalidTransition: as the names say.
+    """
+    reservation = _found(await queries.get(session, reservation_id))
+    reservation.require("released")
+    levels = await lock_levels(session, reservation.lines)
+    reservation = _found(await queries.lock(session, reservation_id))
+    reservation.require("released")
+    updated_at = await queries.end(session, reservation_id, "released")
+    await let_go(session, levels, reservation.lines, "release", resource(reservation_id), provenance)
+    released = replace(reservation, status="released", updated_at=updated_at)
+    await _record(session, "release", reservation.fields(), released, provenance)
+    return released
+
+
+async def commit(session: Session, reservation_id: UUID, provenance: Provenance) -> tuple[Allocation, ...]:
+    """End it within the caller's transaction, who takes over what it holds: that stays reserved.
+
+    Raises:
+        NotFound, ReservationExpired, InvalidTransition: as the names say.
+    """
+    reservation = _found(await queries.lock(session, reservation_id))
+    reservation.require("committed")
+    await queries.end(session, reservation_id, "committed")
+    await _record(session, "commit", reservation.fields(), replace(reservation, status="committed"), provenance)
+    return reservation.lines
+
+
+async def hold(
+    session: Session, demands: Sequence[Demand], kind: Kind, reference: str, provenance: Provenance
+) -> list[Allocation]:
+    """Reserve all of that within the caller's transaction, under its audit row; what has expired stands in no way.
+
+    Raises:
+        UnknownSku, UnknownLocation, ItemDiscontinued, InsufficientStock: as the names say, with every such line.
+    """
+    targets = await stock.lock(session, demands)
+    reserving.refuse_discontinued(demands, targets)
+    lines = reserving.allocated(demands, targets)
+    needed, levels = reserving.totals(lines), reserving.levels_of(targets)
+    expiries: list[Effect] = []
+    if short := reserving.short(needed, levels):
+        gone = await queries.let_go_expired(session, short)
+        await _record_expired(session, gone, provenance)
+        reserving.refuse_short(demands, targets, reserving.totals([_allocation(one) for one in gone]))
+        expiries = [_expiry(one) for one in gone]
+    taken = [Effect(key, kind, reference, quantity) for key, quantity in needed.items()]
+    await stock.reserve(session, reserving.steps(levels, [*expiries, *taken]), provenance)
+    return lines
+
+
+async def lock_levels(session: Session, lines: Sequence[Allocation]) -> Mapping[Key, Level]:
+    """The levels of what is reserved, which nobody else changes until the transaction ends."""
+    named = [Line(line=("body",), sku=sku, location=location) for sku, location in reserving.totals(lines)]
+    return reserving.levels_of(await stock.lock(session, named))
+
+
+async def let_go(
+    session: Session,
+    levels: Mapping[Key, Level],
+    lines: Sequence[Allocation],
+    kind: Kind,
+    reference: str,
+    provenance: Provenance,
+    *,
+    leaves: bool = False,
+) -> None:
+    """It is reserved no more, and where it `leaves`, it is on hand no more; within the caller's transaction."""
+    effects = [
+        Effect(key, kind, reference, -quantity, -quantity if leaves else 0)
+        for key, quantity in reserving.totals(lines).items()
+    ]
+    await stock.reserve(session, reserving.steps(levels, effects), provenance)
+
+
+@in_transaction
+async def sweep(session: Session, provenance: Provenance) -> int:
+    """Let go of what expired reservations still hold, the longest expired first; how many lines at most `SWEPT`."""
+    due = await queries.expired_levels(session, SWEPT)
+    if not due:
+        return 0
+    levels = await lock_levels(session, [Allocation(*key, 0) for key in due])
+    gone = await queries.let_go_expired(session, due)
+    await _record_expired(session, gone, provenance)
+    if gone:
+        await stock.reserve(session, reserving.steps(levels, [_expiry(one) for one in gone]), provenance)
+    return len(gone)
+
+
+def _allocation(one: LetGo) -> Allocation:
+    return Allocation(one.sku, one.location, one.quantity)
+
+
+def _expiry(one: LetGo) -> Effect:
+    return Effect(one.key, "expiry", resource(one.reservation_id), -one.quantity)
+
+
+async def _record_expired(session: Session, gone: Sequence[LetGo], provenance: Provenance) -> None:
+    change = {"status": {"before": "active", "after": "expired"}}
+    expired = {resource(one.reservation_id): change for one in gone if one.has_expired}
+    if expired:
+        await audit.record(session, "expire", expired, provenance)
+
+
+async def _record(
+    session: Session, action: str, before: Mapping[str, object], after: Reservation, provenance: Provenance
+) -> None:
+    await audit.record(session, action, {resource(after.id): audit.difference(before, after.fields())}, provenance)
+
+
+def _found(reservation: Reservation | None) -> Reservation:
+    if reservation is None:
+        raise NotFound("There is no reservation with this id.")
+    return reservation
