@@ -89,9 +89,9 @@ def create_app(settings: Settings, slot: Slot | None = None, *, one_port: bool =
     json_logging.count_records(metrics.log_records)
     slot = slot or Slot()
     drain = Drain(slot.is_last)
-    resources = _create_resources(settings, metrics, drain)
+    resources = create_resources(settings, metrics, drain, settings.pool_max)
     gatherer = MetricsGatherer(metrics, slot)
-    management = create_management(settings, resources, gatherer, drain)
+    management = create_management(settings, metrics, resources.health, gatherer, drain)
     management_port = listening(management, settings.host, settings.management_port) if one_port else nullcontext()
 
     @asynccontextmanager
@@ -105,7 +105,8 @@ def create_app(settings: Settings, slot: Slot | None = None, *, one_port: bool =
     return Application(api, management, settings.management_port, drain, edge, settings.trusted_proxies)
 
 
-def _create_resources(settings: Settings, metrics: Metrics, drain: Drain) -> Resources:
+def create_resources(settings: Settings, metrics: Metrics, drain: Drain, connections: int) -> Resources:
+    """What a process has, with so many connections to the database beside those of its checks. Opens nothing."""
     provider = tracing.create_provider(__version__, metrics.spans_dropped)
     connection = CheckConnection(settings.current_database_url)
     checks: list[Check] = [DatabaseCheck(connection), SchemaCheck(connection)]
@@ -126,7 +127,7 @@ def _create_resources(settings: Settings, metrics: Metrics, drain: Drain) -> Res
         api_keys=ApiKeys(settings.api_keys_file, metrics.api_keys_loaded),
         database=Database(
             settings.current_database_url,
-            size=settings.pool_max,
+            size=connections,
             acquire_timeout=settings.pool_acquire_timeout,
             metrics=metrics,
             tracer=provider.get_tracer("inventory_api.database"),

@@ -1,4 +1,4 @@
-"""The command line: `inventory-api serve | migrate | dev | openapi | verify-ledger`."""
+"""The command line: `inventory-api serve | worker | migrate | dev | openapi | jobs | verify-ledger`."""
 
 import argparse
 import asyncio
@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 
 from inventory_api import __version__, settings
+from inventory_api.errors import ServiceError
 from inventory_api.telemetry import logging as json_logging
 
 logger = logging.getLogger(__name__)
@@ -36,6 +37,21 @@ def _serve(_: argparse.Namespace) -> int:
 
     GunicornServer(loaded).run()
     return 0
+
+
+def _worker(_: argparse.Namespace) -> int:
+    import uvloop  # noqa: PLC0415
+
+    from inventory_api import worker  # noqa: PLC0415
+
+    loaded = settings.load()
+    loaded.check_addresses()
+    json_logging.configure(loaded.log_level)
+    try:
+        return uvloop.run(worker.run(loaded))
+    except OSError as error:
+        logger.error("the management port %d: %s", loaded.management_port, error.strerror)
+        return 1
 
 
 def _migrate(options: argparse.Namespace) -> int:
@@ -75,6 +91,19 @@ def _verify_ledger(_: argparse.Namespace) -> int:
     return asyncio.run(verify_ledger(loaded.current_database_direct_url))
 
 
+def _jobs(options: argparse.Namespace) -> int:
+    from inventory_api.jobs import command  # noqa: PLC0415
+
+    loaded = settings.load()
+    json_logging.configure(loaded.log_level)
+    try:
+        asyncio.run(command.run(loaded.current_database_url, options.action, options.id, print))
+    except ServiceError as error:
+        print(f"inventory-api jobs: {error.message}", file=sys.stderr)
+        return 1
+    return 0
+
+
 def _dev(options: argparse.Namespace) -> int:
     from inventory_api.dev.command import run  # noqa: PLC0415
 
@@ -103,6 +132,9 @@ def _parser() -> argparse.ArgumentParser:
     serve = commands.add_parser("serve", help="serve the API and the management port, as INVENTORY_* says")
     serve.set_defaults(run=_serve)
 
+    worker = commands.add_parser("worker", help="do the jobs of the queue; serves the management port only")
+    worker.set_defaults(run=_worker)
+
     migrate = commands.add_parser("migrate", help="bring the database's schema up to date")
     migrate.add_argument(
         "--timeout", type=_seconds, default=300.0, help="seconds to wait for the database (default 300)"
@@ -118,7 +150,16 @@ def _parser() -> argparse.ArgumentParser:
     )
     verify_ledger.set_defaults(run=_verify_ledger)
 
-    dev = commands.add_parser("dev", help="everything on this machine: PostgreSQL, Redis, migrations, demo data, API")
+    jobs = commands.add_parser("jobs", help="dead letters of the queue: list them, replay or purge one")
+    actions = jobs.add_subparsers(required=True, metavar="ACTION", dest="action")
+    actions.add_parser("list", help="a line of JSON for each, newest first").set_defaults(id=0)
+    for action, meaning in (("replay", "let it be started again"), ("purge", "remove it")):
+        actions.add_parser(action, help=meaning).add_argument("id", type=int)
+    jobs.set_defaults(run=_jobs)
+
+    dev = commands.add_parser(
+        "dev", help="everything on this machine: PostgreSQL, Redis, migrations, demo data, API, queue worker"
+    )
     dev.add_argument("--port", type=_port, default=8000)
     dev.add_argument("--management-port", type=_port, default=9000)
     dev.add_argument("--data-dir", help="where the data is kept (default .data; as root perhaps another, printed)")

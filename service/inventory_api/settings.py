@@ -52,6 +52,8 @@ class Settings(BaseModel):
     max_in_flight: int | None = Field(default=None, ge=1, le=10_000)
     pool_acquire_timeout: Seconds = 0.25
     request_deadline: Seconds = 5
+    job_concurrency: int = Field(default=4, ge=2, le=100)
+    job_heartbeat: Seconds = 30
     drain_delay: float = Field(default=10, ge=0, le=3600)
     drain_timeout: Seconds = 20
     required_checks: Annotated[tuple[Literal["database", "schema", "redis"], ...], Field(min_length=1)] = (

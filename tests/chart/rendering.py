@@ -124,7 +124,31 @@ CASES: dict[str, Values] = {
             {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "{{ .Release.Name }}-more"}, "data": {}}
         ],
     },
+    "queue workers by KEDA": {
+        "worker": {
+            "keda": {
+                "enabled": True,
+                "minReplicas": 2,
+                "maxReplicas": 3,
+                "jobsPerReplica": 10,
+                "pollingIntervalSeconds": 5,
+                "existingSecret": "keda-reads",
+            },
+        },
+        "networkPolicy": {
+            "enabled": True,
+            "kedaFrom": [{"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "keda"}}}],
+        },
+    },
+    "no queue worker": {"worker": {"enabled": False}, "metrics": {"serviceMonitor": {"enabled": True}}},
     "every number another": {
+        "worker": {
+            "replicaCount": 2,
+            "concurrency": 6,
+            "heartbeatSeconds": 20,
+            "podAnnotations": {"team": "queue"},
+            "resources": {"limits": {"memory": "512Mi"}},
+        },
         "replicaCount": 2,
         "serverWorkers": 2,
         "resources": {"requests": {"memory": "256Mi"}, "limits": {"memory": "1Gi"}},
@@ -134,8 +158,8 @@ CASES: dict[str, Values] = {
         "podDisruptionBudget": {"maxUnavailable": 2},
         "database": {
             "pool": {"max": 10},
-            "maxConnections": 120,
-            "reservedConnections": 6,
+            "maxConnections": 166,
+            "reservedConnections": 2,
             "bundled": {"resources": {"limits": {"memory": "1Gi"}}, "persistence": {"size": "1Gi"}},
         },
         "redis": {"bundled": {"maxMemory": "32mb", "resources": {"limits": {"memory": "64Mi"}}}},

@@ -1,6 +1,6 @@
 """The ways to a release: Service, Ingress, HTTPRoute, and how Prometheus finds its pods."""
 
-from .rendering import CASES, FULLNAME, Helm, Values
+from .rendering import CASES, FULLNAME, Helm, Manifest, Values
 
 OUTSIDE = CASES["reached from outside"]
 
@@ -76,7 +76,10 @@ def test_a_pod_monitor_needs_no_service(helm: Helm) -> None:
     """It names the port of the container."""
     rendering = helm.template(OUTSIDE)
     monitor = rendering.one("PodMonitor", FULLNAME)["spec"]
-    assert monitor["selector"] == rendering.api()["spec"]["selector"]
+    assert _selects(monitor["selector"], rendering.api()["spec"]["template"]["metadata"]["labels"])
+    worker = rendering.one("Deployment", f"{FULLNAME}-worker")["spec"]["template"]["metadata"]["labels"]
+    assert _selects(monitor["selector"], worker)
+    assert not _selects(monitor["selector"], {**worker, "app.kubernetes.io/component": "migration"})
     (endpoint,) = monitor["podMetricsEndpoints"]
     assert endpoint["port"] in {port["name"] for port in rendering.container()["ports"]}
     assert [service["metadata"]["name"] for service in rendering.of("Service") if "management" in str(service)] == []
@@ -88,3 +91,9 @@ def test_annotations_tell_where_the_metrics_are(helm: Helm) -> None:
     annotations = helm.template(values).api()["spec"]["template"]["metadata"]["annotations"]
     found = {name: value for name, value in annotations.items() if name.startswith("prometheus.io/")}
     assert found == {"prometheus.io/scrape": "true", "prometheus.io/port": "9000", "prometheus.io/path": "/metrics"}
+
+
+def _selects(selector: Manifest, labels: dict[str, str]) -> bool:
+    (among,) = selector["matchExpressions"]
+    assert among["operator"] == "In"
+    return selector["matchLabels"].items() <= labels.items() and labels[among["key"]] in among["values"]

@@ -44,24 +44,42 @@ def test_more_connections_than_the_server_admits_are_refused(helm: Helm) -> None
     said = refusal(helm, {"replicaCount": 3, "serverWorkers": 2, "database": {"pool": {"max": 9}}})
     assert (
         "(replicaCount 3 + surge 1 + terminating 3) x serverWorkers 2 x (database.pool.max 9 + readiness 1) "
-        "+ migration 2 = 142 > 90 = database.maxConnections 100 - database.reservedConnections 10"
+        "+ (worker.replicaCount 1 + surge 1 + terminating 1) x (worker.concurrency 4 + 4) "
+        "+ migration 2 = 166 > 90 = database.maxConnections 100 - database.reservedConnections 10"
     ) in said
-    assert "fix: database.maxConnections: 152 or more" in said
+    assert "fix: database.maxConnections: 176 or more" in said
 
 
 def test_the_fix_for_the_connection_budget_is_enough(helm: Helm) -> None:
     """The number in the message renders, one less does not."""
     values = {"replicaCount": 3, "serverWorkers": 2}
     pool = {"max": 9}
-    assert helm.template({**values, "database": {"pool": pool, "maxConnections": 152}}).api()
-    assert "142 > 141" in refusal(helm, {**values, "database": {"pool": pool, "maxConnections": 151}})
+    assert helm.template({**values, "database": {"pool": pool, "maxConnections": 176}}).api()
+    assert "166 > 165" in refusal(helm, {**values, "database": {"pool": pool, "maxConnections": 175}})
+
+
+def test_queue_workers_count_too_as_many_as_there_may_be_and_none_where_there_are_none(helm: Helm) -> None:
+    keda = {"worker": {"keda": {"enabled": True, "maxReplicas": 9}, "concurrency": 6}}
+    said = refusal(helm, keda)
+    assert "(worker.keda.maxReplicas 9 + surge 1 + terminating 9) x (worker.concurrency 6 + 4) + migration 2" in said
+    assert "= 219 > 90" in said
+    alone = {"replicaCount": 4, "worker": {"enabled": False}}
+    assert helm.template(alone).api()
+    assert "= 107 > 90" in refusal(helm, {"replicaCount": 4})
+
+
+def test_keda_with_nothing_to_count_is_refused(helm: Helm) -> None:
+    said = refusal(helm, {"worker": {"enabled": False, "keda": {"enabled": True}}})
+    assert "there is no worker that it could count\nfix: worker.enabled: true" in said
+    said = refusal(helm, {"worker": {"keda": {"enabled": True, "minReplicas": 5, "maxReplicas": 2}}})
+    assert "keda.minReplicas 5 > keda.maxReplicas 2\nfix: worker.keda.maxReplicas: 5 or more" in said
 
 
 def test_the_budget_counts_the_most_pods_that_there_may_be(helm: Helm) -> None:
     """With an autoscaler that is its maximum, whatever replicaCount says."""
     said = refusal(helm, {"replicaCount": 1, "autoscaling": {"enabled": True, "maxReplicas": 5}})
     assert "(autoscaling.maxReplicas 5 + surge 1 + terminating 5) x serverWorkers 1" in said
-    assert "= 101 > 90" in said
+    assert "= 125 > 90" in said
 
 
 def test_an_autoscaler_that_could_never_act_is_refused(helm: Helm) -> None:

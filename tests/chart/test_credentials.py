@@ -142,10 +142,10 @@ def test_no_credential_is_in_the_environment(helm: Helm) -> None:
 
 
 def test_the_address_may_have_another_name_in_its_secret(helm: Helm) -> None:
-    """As CloudNativePG makes it; the service and its migration read it under the one name."""
+    """As CloudNativePG makes it; the API, its queue worker and the migration read it under the one name."""
     rendering = helm.template({"database": {"existingSecret": "app", "urlKey": "uri", "bundled": {"enabled": False}}})
     pods = [pod for _, pod in rendering.pods() if "database-url" in str(pod)]
-    assert len(pods) == 2
+    assert len(pods) == 3
     assert {projected(pod)["database-url"] for pod in pods} == {("app", "uri")}
 
 

@@ -94,7 +94,7 @@ def test_external_services_are_reached_where_they_are_said_to_be(helm: Helm) -> 
     assert api[1:] == [database, {"ports": [{"port": 6380}], "to": [{"ipBlock": {"cidr": "10.2.0.0/16"}}]}]
     assert migration[1:] == [{"ports": [{"port": 5433}], "to": [{"ipBlock": {"cidr": "10.3.0.0/16"}}]}]
     assert {manifest["metadata"]["name"] for manifest in helm.template(network).of("NetworkPolicy")} == {
-        f"{FULLNAME}-{component}" for component in ("api", "migration", "test")
+        f"{FULLNAME}-{component}" for component in ("api", "migration", "test", "worker")
     }
 
 
@@ -114,9 +114,9 @@ def test_bundled_servers_reach_nothing_and_are_reached_by_those_that_use_them(he
     postgresql, valkey = policy(helm, "postgresql", ON), policy(helm, "valkey", ON)
     assert (postgresql["egress"], valkey["egress"]) == ([], [])
     (rule,) = postgresql["ingress"]
-    assert (ports([rule]), components(rule, "from")) == ([5432], ["api", "migration"])
+    assert (ports([rule]), components(rule, "from")) == ([5432], ["api", "migration", "worker"])
     (rule,) = valkey["ingress"]
-    assert (ports([rule]), components(rule, "from")) == ([6379], ["api"])
+    assert (ports([rule]), components(rule, "from")) == ([6379], ["api", "worker"])
 
 
 def test_nobody_calls_migrations_or_the_test_and_the_test_calls_the_api(helm: Helm) -> None:
@@ -125,6 +125,19 @@ def test_nobody_calls_migrations_or_the_test_and_the_test_calls_the_api(helm: He
     dns, api = policy(helm, "test", ON)["egress"]
     assert ports([dns]) == [53, 53]
     assert (ports([api]), components(api, "to")) == ([8000], ["api"])
+
+
+def test_a_queue_worker_reaches_what_the_api_reaches_and_is_only_scraped(helm: Helm) -> None:
+    values = CASES["closed network"]
+    assert policy(helm, "worker", values)["egress"] == policy(helm, "api", values)["egress"]
+    (rule,) = policy(helm, "worker", values)["ingress"]
+    assert rule["ports"] == [{"port": 9000}]
+
+
+def test_keda_may_ask_the_bundled_database(helm: Helm) -> None:
+    values = CASES["queue workers by KEDA"]
+    (rule,) = policy(helm, "postgresql", values)["ingress"]
+    assert values["networkPolicy"]["kedaFrom"][0] in rule["from"]
 
 
 def test_dns_can_be_narrowed_and_more_can_be_admitted(helm: Helm) -> None:
@@ -173,6 +186,11 @@ def test_the_policy_of_a_migration_before_everything_is_there_before_it_and_goes
 
 def test_policies_name_no_server_that_is_not_there(helm: Helm) -> None:
     """Migrations that others run have no pod either."""
-    values = {**EXTERNAL, **CASES["closed network to external services"], "migrations": {"mode": "external"}}
+    values = {
+        **EXTERNAL,
+        **CASES["closed network to external services"],
+        "migrations": {"mode": "external"},
+        "worker": {"enabled": False},
+    }
     names = {manifest["metadata"]["name"] for manifest in helm.template(values).of("NetworkPolicy")}
     assert names == {f"{FULLNAME}-api", f"{FULLNAME}-test"}

@@ -30,7 +30,7 @@ def test_the_autoscaler_goes_by_the_container_of_the_api(helm: Helm) -> None:
     """A sidecar that does nothing would else hide that the service is busy."""
     spec = autoscaler(helm, AUTOSCALED)
     assert spec["scaleTargetRef"] == {"apiVersion": "apps/v1", "kind": "Deployment", "name": FULLNAME}
-    assert (spec["minReplicas"], spec["maxReplicas"]) == (2, 4)
+    assert (spec["minReplicas"], spec["maxReplicas"]) == (2, 3)
     (metric,) = spec["metrics"]
     assert metric["containerResource"]["container"] == helm.template().container()["name"]
     assert metric["containerResource"]["target"] == {"type": "Utilization", "averageUtilization": 70}
@@ -69,7 +69,7 @@ def test_one_pod_may_be_taken_by_default_and_those_that_serve_nobody_always(helm
 
 def test_a_least_number_of_pods_takes_the_place_of_the_most_that_may_be_taken(helm: Helm) -> None:
     """Kubernetes admits one of both."""
-    spec = budget(helm, {"replicaCount": 4, "podDisruptionBudget": {"minAvailable": "50%"}})
+    spec = budget(helm, {"replicaCount": 3, "podDisruptionBudget": {"minAvailable": "50%"}})
     assert spec["minAvailable"] == "50%"
     assert "maxUnavailable" not in spec
 

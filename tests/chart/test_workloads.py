@@ -10,7 +10,7 @@ from helm.command import CHART, run
 from .pod_security import hardened, restricted
 from .rendering import CASES, EXTERNAL, FULLNAME, Helm, Manifest, Values, values_of
 
-COMPONENTS = {"api", "migration", "postgresql", "valkey"}
+COMPONENTS = {"api", "migration", "postgresql", "valkey", "worker"}
 STABLE_LABELS = {"app.kubernetes.io/name", "app.kubernetes.io/instance", "app.kubernetes.io/component"}
 
 
@@ -50,6 +50,8 @@ def test_selectors_and_pods_carry_no_version(helm: Helm, values: Values) -> None
     """Selectors are immutable: a label that an upgrade changes would break it, and roll pods for nothing."""
     given = {*values.get("commonLabels", {}), *values.get("podLabels", {})}
     for workload in helm.template(values).objects:
+        if workload["kind"] in ("ServiceMonitor", "PodMonitor"):
+            continue  # Theirs may change.
         spec = workload.get("spec", {})
         selector = spec.get("selector", {})
         selected = selector.get("matchLabels", selector)
@@ -100,7 +102,7 @@ def test_pods_have_one_user_of_their_image_or_none_where_the_platform_assigns_it
 
     given = users({"runAsUser": 20001})
     assert given.pop(f"StatefulSet/{FULLNAME}-postgresql") == given.pop(f"Deployment/{FULLNAME}-valkey") == {999}
-    assert len(given) == 3
+    assert len(given) == 4
     assert all(user == {20001} for user in given.values())
     assert all(user == {None} for user in users({"runAsUser": 0}).values())
 
@@ -174,6 +176,46 @@ def test_the_service_is_told_the_values_that_were_checked(helm: Helm) -> None:
     assert (variables["INVENTORY_PORT"], variables["INVENTORY_MANAGEMENT_PORT"]) == ("8000", "9000")
 
 
+def test_the_queue_worker_is_a_server_without_an_api(helm: Helm) -> None:
+    """The same image, probes, credentials and drain; no key of a client, and no port but that of management."""
+    rendering = helm.template(
+        {"worker": {"concurrency": 6, "podAnnotations": {"team": "queue"}}, "podLabels": {"a": "b"}}
+    )
+    worker = rendering.one("Deployment", f"{FULLNAME}-worker")["spec"]["template"]
+    api = rendering.container()
+    (container,) = worker["spec"]["containers"]
+    assert (container["args"], container["ports"]) == (["worker"], [{"name": "management", "containerPort": 9000}])
+    for probe in ("startupProbe", "livenessProbe", "readinessProbe"):
+        assert container[probe] == api[probe]
+    variables = {item["name"]: item.get("value") for item in container["env"]}
+    assert (variables["INVENTORY_JOB_CONCURRENCY"], variables["INVENTORY_JOB_HEARTBEAT"]) == ("6", "30")
+    assert not {"INVENTORY_API_KEYS_FILE", "INVENTORY_PORT"} & variables.keys()
+    assert "api-keys" not in str(worker["spec"]["volumes"])
+    assert worker["metadata"]["annotations"]["team"] == "queue"
+    assert worker["metadata"]["labels"]["a"] == "b"
+
+
+def test_keda_counts_the_jobs_that_are_due(helm: Helm) -> None:
+    """By the service's own address, unless it is given another; and nobody else says how many pods there are."""
+    rendering = helm.template(CASES["queue workers by KEDA"])
+    worker = rendering.one("Deployment", f"{FULLNAME}-worker")
+    assert "replicas" not in worker["spec"]
+    (scaled,) = rendering.of("ScaledObject")
+    spec = scaled["spec"]
+    assert (spec["scaleTargetRef"], spec["minReplicaCount"], spec["maxReplicaCount"]) == (
+        {"name": f"{FULLNAME}-worker"}, 2, 3,
+    )  # fmt: skip
+    (trigger,) = spec["triggers"]
+    assert trigger["metadata"]["targetQueryValue"] == "10"
+    (authentication,) = rendering.of("TriggerAuthentication")
+    assert trigger["authenticationRef"] == {"name": authentication["metadata"]["name"]}
+    (reference,) = authentication["spec"]["secretTargetRef"]
+    assert (reference["name"], reference["key"]) == ("keda-reads", "connection")
+    (own,) = helm.template({"worker": {"keda": {"enabled": True, "maxReplicas": 2}}}).of("TriggerAuthentication")
+    (reference,) = own["spec"]["secretTargetRef"]
+    assert (reference["name"], reference["key"]) == (f"{FULLNAME}-database", "url")
+
+
 def test_pre_stop_is_native_and_off_by_default(helm: Helm) -> None:
     """An exec sleep would need a shell in the image."""
     assert "lifecycle" not in helm.template().container()
@@ -226,7 +268,7 @@ def test_long_names_that_differ_at_their_end_stay_different(helm: Helm) -> None:
         for colour in ("blue", "green")
         for manifest in helm.template(release=f"team-a-production-environment-eu-west-1-{colour}").of("Deployment")
     }
-    assert len(names) == 4
+    assert len(names) == 6
     assert all(len(name) <= 63 for name in names)
 
 
@@ -315,6 +357,7 @@ def test_bundled_servers_can_be_left_out(helm: Helm) -> None:
         ("ServiceAccount", FULLNAME),
         ("Service", FULLNAME),
         ("Deployment", FULLNAME),
+        ("Deployment", f"{FULLNAME}-worker"),
         ("PodDisruptionBudget", FULLNAME),
         ("Job", migration),
         ("Pod", f"{FULLNAME}-test"),

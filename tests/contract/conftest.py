@@ -14,11 +14,17 @@ from inventory_api.dev.embedded import EmbeddedPostgres
 
 
 @pytest.fixture(scope="session")
-def server(postgres: EmbeddedPostgres, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    directory: Path = tmp_path_factory.mktemp("contract")
-    keys_file = write_keys(directory / "keys.json", {"admin": ADMIN_KEY})
+def contract_url(postgres: EmbeddedPostgres) -> str:
+    """Of its database, which is made and has a schema."""
     url = postgres.url("contract")
     fetch(postgres.url(), "CREATE DATABASE contract")
     asyncio.run(migrate(lambda: url, wait_seconds=30))
-    with serving(directory, database_url=url, api_keys_file=keys_file) as started:
+    return url
+
+
+@pytest.fixture(scope="session")
+def server(contract_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    directory: Path = tmp_path_factory.mktemp("contract")
+    keys_file = write_keys(directory / "keys.json", {"admin": ADMIN_KEY})
+    with serving(directory, database_url=contract_url, api_keys_file=keys_file) as started:
         yield started

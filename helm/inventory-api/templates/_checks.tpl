@@ -29,11 +29,20 @@
 
 {{/*
 Connections at the worst moment of a rollout: all replicas are new, one surges, and as many old ones still drain with
-full pools. Each server worker has its pool and one connection for readiness; two are for migrations.
+full pools. Each server worker has its pool and one connection for readiness; each queue worker has one for each job that
+it does at once, and four; two are for migrations.
 */}}
 {{- define "inventory-api.connectionsNeeded" -}}
 {{- $replicas := include "inventory-api.maxReplicas" . | int }}
-{{- add (mul (add $replicas 1 $replicas) .Values.serverWorkers (add .Values.database.pool.max 1)) 2 }}
+{{- $workers := include "inventory-api.maxWorkers" . | int }}
+{{- $ofWorkers := ternary (mul (add $workers 1 $workers) (add .Values.worker.concurrency 4)) 0 .Values.worker.enabled }}
+{{- add (mul (add $replicas 1 $replicas) .Values.serverWorkers (add .Values.database.pool.max 1)) $ofWorkers 2 }}
+{{- end }}
+
+{{- define "inventory-api.maxWorkers" -}}
+{{- with .Values.worker }}
+{{- ternary .keda.maxReplicas .replicaCount .keda.enabled }}
+{{- end }}
 {{- end }}
 
 {{- define "inventory-api.maxReplicas" -}}
@@ -52,15 +61,21 @@ full pools. Each server worker has its pool and one connection for readiness; tw
 {{- $needed := include "inventory-api.connectionsNeeded" . | int }}
 {{- $available := include "inventory-api.connectionsAvailable" . | int }}
 {{- $replicas := include "inventory-api.maxReplicas" . | int }}
-{{- printf "(%s %d + surge 1 + terminating %d) x serverWorkers %d x (database.pool.max %d + readiness 1) + migration 2 = %d %s %d = database.maxConnections %d - database.reservedConnections %d"
+{{- $workers := include "inventory-api.maxWorkers" . | int }}
+{{- $ofWorkers := "" }}
+{{- if .Values.worker.enabled }}
+{{- $ofWorkers = printf "(%s %d + surge 1 + terminating %d) x (worker.concurrency %d + 4) + "
+    (ternary "worker.keda.maxReplicas" "worker.replicaCount" .Values.worker.keda.enabled) $workers $workers (int .Values.worker.concurrency) }}
+{{- end }}
+{{- printf "(%s %d + surge 1 + terminating %d) x serverWorkers %d x (database.pool.max %d + readiness 1) + %smigration 2 = %d %s %d = database.maxConnections %d - database.reservedConnections %d"
     (ternary "autoscaling.maxReplicas" "replicaCount" .Values.autoscaling.enabled) $replicas $replicas (int .Values.serverWorkers) (int .Values.database.pool.max)
-    $needed (ternary ">" "<=" (gt $needed $available)) $available (int .Values.database.maxConnections) (int .Values.database.reservedConnections) }}
+    $ofWorkers $needed (ternary ">" "<=" (gt $needed $available)) $available (int .Values.database.maxConnections) (int .Values.database.reservedConnections) }}
 {{- end }}
 
 {{- define "inventory-api.checkConnections" -}}
 {{- $needed := include "inventory-api.connectionsNeeded" . | int }}
 {{- if gt $needed (include "inventory-api.connectionsAvailable" . | int) }}
-{{- printf "\nconnection budget: %s\nfix: database.maxConnections: %d or more (and the server's own max_connections), or a smaller pool, fewer replicas or server workers"
+{{- printf "\nconnection budget: %s\nfix: database.maxConnections: %d or more (and the server's own max_connections), or a smaller pool, fewer replicas, server workers or jobs at once"
     (include "inventory-api.connectionArithmetic" .) (add $needed .Values.database.reservedConnections) | fail }}
 {{- end }}
 {{- end }}
@@ -69,6 +84,7 @@ full pools. Each server worker has its pool and one connection for readiness; tw
 {{- define "inventory-api.checkMemory" -}}
 {{- $parts := list
     (dict "value" "resources" "resources" .Values.resources)
+    (dict "value" "worker.resources" "resources" .Values.worker.resources)
     (dict "value" "migrations.resources" "resources" .Values.migrations.resources)
     (dict "value" "database.bundled.resources" "resources" .Values.database.bundled.resources)
     (dict "value" "redis.bundled.resources" "resources" .Values.redis.bundled.resources) }}
@@ -131,6 +147,14 @@ full pools. Each server worker has its pool and one connection for readiness; tw
 {{- end }}
 
 {{- define "inventory-api.checkReplicas" -}}
+{{- with .Values.worker.keda }}
+{{- if and .enabled (not $.Values.worker.enabled) }}
+{{- fail "\nworker: keda is on, and there is no worker that it could count\nfix: worker.enabled: true, or worker.keda.enabled: false" }}
+{{- end }}
+{{- if and .enabled (gt (int .minReplicas) (int .maxReplicas)) }}
+{{- printf "\nworker: keda.minReplicas %d > keda.maxReplicas %d\nfix: worker.keda.maxReplicas: %d or more" (int .minReplicas) (int .maxReplicas) (int .minReplicas) | fail }}
+{{- end }}
+{{- end }}
 {{- with .Values.autoscaling }}
 {{- if .enabled }}
 {{- if gt (int .minReplicas) (int .maxReplicas) }}
@@ -246,6 +270,7 @@ full pools. Each server worker has its pool and one connection for readiness; tw
     "INVENTORY_REDIS_URL_FILE" "redis.existingSecret" "INVENTORY_REDIS_URL" "redis.existingSecret"
     "INVENTORY_API_KEYS_FILE" "apiKeys.existingSecret" "INVENTORY_WORKERS" "serverWorkers" "INVENTORY_POOL_MAX" "database.pool.max"
     "INVENTORY_REQUEST_DEADLINE" "requestDeadline" "INVENTORY_DRAIN_DELAY" "drain.delay" "INVENTORY_DRAIN_TIMEOUT" "drain.timeout" "INVENTORY_LOG_LEVEL" "logLevel"
+    "INVENTORY_JOB_CONCURRENCY" "worker.concurrency" "INVENTORY_JOB_HEARTBEAT" "worker.heartbeatSeconds"
     "INVENTORY_DATABASE_CA_FILE" "database.caSecret" "INVENTORY_REDIS_CA_FILE" "redis.caSecret"
     "INVENTORY_HOST" "bindAddress" "INVENTORY_PORT" "" "INVENTORY_MANAGEMENT_PORT" "" "INVENTORY_SERVER_WORKER_TIMEOUT" ""
     "OTEL_EXPORTER_OTLP_ENDPOINT" "otlp.endpoint" "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT" "otlp.endpoint"

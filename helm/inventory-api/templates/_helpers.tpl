@@ -46,10 +46,10 @@ annotations: {{- toYaml . | nindent 2 }}
 {{- end }}
 {{- end }}
 
-{{/* Of (root, component): the labels of a pod; those of the API and of the migration are the user's too. */}}
+{{/* Of (root, component): the labels of a pod; those with the service image have the user's too. */}}
 {{- define "inventory-api.podLabels" -}}
 {{- $own := include "inventory-api.selectorLabels" . | fromYaml }}
-{{- $given := ternary .root.Values.podLabels dict (has .component (list "api" "migration")) }}
+{{- $given := ternary .root.Values.podLabels dict (has .component (list "api" "migration" "worker")) }}
 {{- merge $own $given .root.Values.commonLabels | toYaml }}
 {{- end }}
 
@@ -145,11 +145,12 @@ Its share of the projected volume with the credentials; a whole volume and not a
 {{- end }}
 {{- end }}
 
+{{/* Of (root, name). */}}
 {{- define "inventory-api.resourceAttributes" -}}
 {{- $pod := dict
-    "k8s.namespace.name" .Release.Namespace "k8s.deployment.name" (include "inventory-api.fullname" .)
+    "k8s.namespace.name" .root.Release.Namespace "k8s.deployment.name" .name
     "k8s.pod.name" "$(POD_NAME)" "k8s.pod.uid" "$(POD_UID)" "k8s.node.name" "$(NODE_NAME)" }}
-{{- range $name, $value := .Values.otlp.resourceAttributes }}
+{{- range $name, $value := .root.Values.otlp.resourceAttributes }}
 {{- /* Percent-encoded, as in a baggage header (OpenTelemetry: Resource SDK). */}}
 {{- $_ := set $pod $name (urlquery $value | replace "+" "%20") }}
 {{- end }}

@@ -17,9 +17,13 @@
     {{- include "inventory-api.podsOf" (dict "root" $ "components" (list "test")) | nindent 4 }}
     {{- toYaml .apiFrom | nindent 4 }}
   {{- end }}
-- ports: [{port: 9000}]
-  from: {{- .metricsFrom | default (list (dict "namespaceSelector" dict)) | toYaml | nindent 4 }}
 {{- end }}
+{{ include "inventory-api.ingressOf.worker" . }}
+{{- end }}
+
+{{- define "inventory-api.ingressOf.worker" -}}
+- ports: [{port: 9000}]
+  from: {{- .Values.networkPolicy.metricsFrom | default (list (dict "namespaceSelector" dict)) | toYaml | nindent 4 }}
 {{- end }}
 
 {{- define "inventory-api.ingressOf.migration" -}}
@@ -32,12 +36,15 @@
 
 {{- define "inventory-api.ingressOf.postgresql" -}}
 - ports: [{port: 5432}]
-  from: {{- include "inventory-api.podsOf" (dict "root" . "components" (list "api" "migration")) | nindent 4 }}
+  from: {{- include "inventory-api.podsOf" (dict "root" . "components" (list "api" "migration" "worker")) | nindent 4 }}
+    {{- with .Values.networkPolicy.kedaFrom }}
+    {{- toYaml . | nindent 4 }}
+    {{- end }}
 {{- end }}
 
 {{- define "inventory-api.ingressOf.valkey" -}}
 - ports: [{port: 6379}]
-  from: {{- include "inventory-api.podsOf" (dict "root" . "components" (list "api")) | nindent 4 }}
+  from: {{- include "inventory-api.podsOf" (dict "root" . "components" (list "api" "worker")) | nindent 4 }}
 {{- end }}
 
 {{- define "inventory-api.egressToDns" -}}
@@ -84,6 +91,10 @@
 {{- include "inventory-api.egressTo" (dict "to" .Values.networkPolicy.otlp.to "port" (include "inventory-api.otlpPort" .)) }}
 {{- end }}
 {{- include "inventory-api.extraEgress" . }}
+{{- end }}
+
+{{- define "inventory-api.egressOf.worker" -}}
+{{ include "inventory-api.egressOf.api" . }}
 {{- end }}
 
 {{- define "inventory-api.egressOf.migration" -}}

@@ -1,4 +1,4 @@
-"""`inventory-api dev`: embedded servers, migrations, demo data, and the same gunicorn as in production."""
+"""`inventory-api dev`: embedded servers, migrations, demo data; the same gunicorn and queue worker as in production."""
 
 import argparse
 import fcntl
@@ -24,6 +24,7 @@ from inventory_api.http.auth import SCOPES
 
 HOST = "127.0.0.1"
 POLL_SECONDS = 0.2
+COMMAND = (sys.executable, "-m", "inventory_api.cli")
 # Where root keeps data when PostgreSQL's account cannot reach the folder that it is in; only root can write there.
 ROOT_DATA = Path("/var/lib")
 # What the command decides; the rest of INVENTORY_* is the user's.
@@ -53,7 +54,10 @@ def _run(options: argparse.Namespace, stack: ExitStack, asked: "_Asked") -> int:
     stack.enter_context(_only_one(data))
     processes = Processes(data / "processes.json")
     processes.end_leftovers()
-    for name, port in (("port", options.port), ("management-port", options.management_port)):
+    worker_port = options.management_port + 1
+    for name, port in (
+        ("port", options.port), ("management-port", options.management_port), ("management-port", worker_port),
+    ):  # fmt: skip
         _check_free(name, port)
     stack.callback(processes.stop)
     database_url = options.database_url or _start_postgres(data, processes, stack)
@@ -70,8 +74,10 @@ def _run(options: argparse.Namespace, stack: ExitStack, asked: "_Asked") -> int:
         raise DevError("the migrations failed; the log line above says why")
     if not options.no_demo_data:
         demo_data.add(database_url)
-    serve = [sys.executable, "-m", "inventory_api.cli", "serve"]
-    processes.start("the API", serve, env=environment)
+    worker = {**environment, "INVENTORY_MANAGEMENT_PORT": str(worker_port)}
+    processes.start("the queue worker", [*COMMAND, "worker"], env=worker)
+    # The last, so that it is the first to end.
+    processes.start("the API", [*COMMAND, "serve"], env=environment)
     return _wait(processes, options.management_port, asked, loaded.graceful_timeout)
 
 
@@ -195,7 +201,7 @@ def _environment(options: argparse.Namespace, database_url: str, redis_url: str 
 
 def _migrate(environment: dict[str, str]) -> bool:
     """In a session of its own, so that Ctrl-C reaches this command alone."""
-    migrate = [sys.executable, "-m", "inventory_api.cli", "migrate", "--timeout", "30"]
+    migrate = [*COMMAND, "migrate", "--timeout", "30"]
     return subprocess.run(migrate, env=environment, check=False, start_new_session=True).returncode == 0
 
 
@@ -228,6 +234,7 @@ inventory-api dev
 
   API            {api}   (documentation: {api}/docs)
   management     {management}   (/metrics, /system/ready, /system/info)
+  queue worker   http://{HOST}:{options.management_port + 1}   (the same of it)
   API key        {key}
   data           {data}{redis}
 

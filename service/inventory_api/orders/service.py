@@ -7,7 +7,7 @@ from uuid import UUID
 
 from uuid_utils.compat import uuid7
 
-from inventory_api import audit
+from inventory_api import audit, events
 from inventory_api.audit import Provenance
 from inventory_api.database.session import Session
 from inventory_api.database.transaction import in_transaction
@@ -109,6 +109,7 @@ async def _insert(
         raise Conflict("There is an order with this external_ref.")
     order = Order(order_id, external_ref, "confirmed", reservation_id, created_at, created_at, tuple(lines))
     await _record(session, "create", {}, order, provenance)
+    await events.emit(session, "order.created", created_at, _told(order), provenance)
     return order
 
 
@@ -117,7 +118,14 @@ async def _change(session: Session, order: Order, changed: Order, action: str, p
     if updated_at is None:
         raise InvalidTransition("The order has just been changed by another request.")
     await _record(session, action, order.fields(), changed, provenance)
+    kind: events.EventType = "order.fulfilled" if changed.status == "fulfilled" else "order.cancelled"
+    await events.emit(session, kind, updated_at, _told(changed), provenance)
     return replace(changed, updated_at=updated_at)
+
+
+def _told(order: Order) -> dict[str, object]:
+    """What an event says of it."""
+    return {"id": str(order.id), **order.fields()}
 
 
 async def _record(

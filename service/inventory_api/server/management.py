@@ -8,35 +8,36 @@ from starlette.middleware import Middleware
 from inventory_api import __version__
 from inventory_api.database.migrate import known_migrations
 from inventory_api.drain import Drain
+from inventory_api.health import Health
 from inventory_api.http.context import RequestContextMiddleware
 from inventory_api.http.errors import ErrorHandler
 from inventory_api.http.head import HeadMiddleware
 from inventory_api.http.routing import RouteTable
 from inventory_api.http.system import system_router
-from inventory_api.resources import Resources
 from inventory_api.server.metrics_gathering import MetricsGatherer
 from inventory_api.settings import Settings
 from inventory_api.telemetry import tracing
+from inventory_api.telemetry.metrics import Metrics
 
 
-def create_management(settings: Settings, resources: Resources, gatherer: MetricsGatherer, drain: Drain) -> FastAPI:
+def create_management(
+    settings: Settings, metrics: Metrics, health: Health, gatherer: MetricsGatherer, drain: Drain
+) -> FastAPI:
     """`/metrics` and `/system/*`, and nothing else."""
     management = FastAPI(
         openapi_url=None,
         redirect_slashes=False,
         telemetry=tracing.NO_NATIVE_TELEMETRY,
         middleware=[
-            Middleware(
-                RequestContextMiddleware, metrics=resources.metrics, closing=lambda: drain.closing, counted=False
-            ),
+            Middleware(RequestContextMiddleware, metrics=metrics, closing=lambda: drain.closing, counted=False),
             Middleware(HeadMiddleware),
         ],
-        exception_handlers={HTTPException: ErrorHandler(resources.metrics)},
+        exception_handlers={HTTPException: ErrorHandler(metrics)},
     )
-    management.include_router(system_router(resources.health, detailed=True))
+    management.include_router(system_router(health, detailed=True))
 
     @management.get("/metrics")
-    async def metrics(request: Request) -> Response:
+    async def render_metrics(request: Request) -> Response:
         content, content_type = await gatherer.render(request.headers.get("accept", ""))
         return Response(content, media_type=None, headers={"Content-Type": content_type})
 

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-import asyncpg
+from inventory_api.database import pool
 
 # As one snapshot, so that no change is seen half.
 MISMATCHES = """
@@ -29,6 +29,15 @@ class Mismatch:
     ledger_reserved: int
 
 
-async def mismatches(connection: asyncpg.Connection) -> list[Mismatch]:
-    """Every one of them. Reads all movements, so its time is theirs: some seconds for ten million."""
-    return [Mismatch(**row) for row in await connection.fetch(MISMATCHES)]
+async def mismatches(dsn: str) -> list[Mismatch]:
+    """Every one of them. Reads all movements, so its time is theirs: some seconds for ten million.
+
+    On a connection of its own, whose time-outs are of that transaction only: it may be a pooler's.
+    """
+    connection = await pool.connect(dsn, command_timeout=None)
+    try:
+        async with connection.transaction(readonly=True):
+            await connection.execute("SET LOCAL statement_timeout = 0")
+            return [Mismatch(**row) for row in await connection.fetch(MISMATCHES)]
+    finally:
+        await connection.close(timeout=pool.CLOSE_TIMEOUT)

@@ -17,6 +17,7 @@ REQUEST_BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1, 2.5
 QUERY_BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5)
 
 LAG_BUCKETS = (0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5)
+JOB_BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300)
 
 OTHER_METHOD = "_OTHER"
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", OTHER_METHOD)
@@ -36,6 +37,8 @@ REFUSALS = (
 )  # fmt: skip
 ORDER_RESULTS = ("created", "fulfilled", "cancelled", *REFUSALS)
 RESERVATION_RESULTS = ("created", "extended", "released", *REFUSALS)
+JOB_ENTRYPOINTS = ("event", "hold_sweep", "ledger_verify", "retention")
+JOB_OUTCOMES = ("done", "retried", "dead", "handed_back", "failed")
 CACHES = ("item",)
 BACKGROUND_TASK_NAMES = ("read_cache.refresh",)
 BACKGROUND_TASK_RESULTS = ("done", "timeout", "unavailable", "error")
@@ -240,6 +243,49 @@ RESERVATIONS = Metric(
     "Requests that create, extend or release a reservation, by what became of them.",
     {"result": RESERVATION_RESULTS},
 )
+LEDGER_MISMATCHES = Metric(
+    "ledger_mismatch_levels",
+    "gauge",
+    "levels",
+    "Levels that were not the sum of their movements when that was last looked at; by the queue worker that looked.",
+)
+JOBS = Metric(
+    "jobs_total",
+    "counter",
+    "jobs",
+    "Starts of jobs, by what became of them: `dead` is started no more, `handed_back` is another worker's to do, "
+    "`failed` could not even be started.",
+    {"entrypoint": JOB_ENTRYPOINTS, "outcome": JOB_OUTCOMES},
+)
+JOB_DURATION = Metric(
+    "job_duration_seconds",
+    "histogram",
+    "seconds",
+    "Time from the start of a job to its end, whatever that is.",
+    {"entrypoint": JOB_ENTRYPOINTS},
+    JOB_BUCKETS,
+)
+JOBS_PENDING = Metric(
+    "jobs_pending",
+    "gauge",
+    "jobs",
+    "Jobs that could be done now and wait; queue workers alone tell of them, each of all: use max().",
+    {"entrypoint": JOB_ENTRYPOINTS},
+)
+JOBS_OLDEST_AGE = Metric(
+    "jobs_oldest_age_seconds",
+    "gauge",
+    "seconds",
+    "For how long the first of them has waited; use max().",
+    {"entrypoint": JOB_ENTRYPOINTS},
+)
+JOBS_DEAD_LETTERS = Metric(
+    "jobs_dead_letters",
+    "gauge",
+    "jobs",
+    "Jobs that are started no more until somebody replays them; use max().",
+    {"entrypoint": JOB_ENTRYPOINTS},
+)
 
 CATALOGUE = (
     REQUEST_DURATION, ACTIVE_REQUESTS, SHED, RATE_LIMITED, EXCEPTIONS,
@@ -247,7 +293,7 @@ CATALOGUE = (
     LOG_RECORDS, SPANS_DROPPED, API_KEYS_LOADED, HEALTH_CHECK,
     QUERY_DURATION, CONNECTIONS, CONNECTIONS_MAX, CONNECTIONS_PENDING, CONNECTION_WAIT, CONNECTION_TIMEOUTS,
     REDIS_BREAKER_STATE, REDIS_ERRORS, CACHE_REQUESTS, BACKGROUND_TASKS, IDEMPOTENCY,
-    ORDERS, RESERVATIONS,
+    ORDERS, RESERVATIONS, LEDGER_MISMATCHES, JOBS, JOB_DURATION, JOBS_PENDING, JOBS_OLDEST_AGE, JOBS_DEAD_LETTERS,
 )  # fmt: skip
 
 
@@ -287,3 +333,9 @@ class Metrics:
         self.idempotency: Counter = IDEMPOTENCY.create(self.registry)
         self.orders: Counter = ORDERS.create(self.registry)
         self.reservations: Counter = RESERVATIONS.create(self.registry)
+        self.ledger_mismatches: Gauge = LEDGER_MISMATCHES.create(self.registry)
+        self.jobs: Counter = JOBS.create(self.registry)
+        self.job_duration: Histogram = JOB_DURATION.create(self.registry)
+        self.jobs_pending: Gauge = JOBS_PENDING.create(self.registry)
+        self.jobs_oldest_age: Gauge = JOBS_OLDEST_AGE.create(self.registry)
+        self.jobs_dead_letters: Gauge = JOBS_DEAD_LETTERS.create(self.registry)

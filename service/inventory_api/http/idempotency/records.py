@@ -34,6 +34,27 @@ INSERT = Statement(
 )
 
 
+PURGE = Statement(
+    "idempotency.purge",
+    """
+    WITH old AS (
+        SELECT principal, key FROM idempotency_record
+        WHERE created_at < statement_timestamp() - interval '24 hours'
+        ORDER BY created_at
+        LIMIT $1
+        FOR UPDATE SKIP LOCKED
+    ), removed AS (
+        DELETE FROM idempotency_record USING old
+        WHERE idempotency_record.principal = old.principal AND idempotency_record.key = old.key
+        RETURNING old.key
+    )
+    SELECT count(*) AS removed FROM removed
+    """,
+)
+# Of each transaction, so that it is short.
+PURGED = 5_000
+
+
 @dataclass(frozen=True, slots=True)
 class Answer:
     """A response of 2xx, as far as a replay repeats it. `body` is JSON."""
@@ -67,3 +88,9 @@ async def insert(session: Session, key: Key, answer: Answer) -> bool:
         INSERT, key.principal, key.value, key.fingerprint, answer.status, answer.body, answer.location
     )
     return row is not None
+
+
+async def purge(session: Session) -> int:
+    """Remove records that count no more; how many, at most `PURGED`."""
+    row = await session.fetch_one(PURGE, PURGED)
+    return int(row["removed"]) if row is not None else 0

@@ -1,0 +1,83 @@
+"""What is done for each kind of job. Each may be done twice: a worker that is believed dead may not be."""
+
+import logging
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from prometheus_client import Gauge
+
+from inventory_api.audit import Provenance
+from inventory_api.database.pool import Database
+from inventory_api.http.idempotency import records
+from inventory_api.jobs import retention
+from inventory_api.jobs.model import EVENT, HOLD_SWEEP, LEDGER_VERIFY, RETENTION
+from inventory_api.reservations import service as reservations
+from inventory_api.stock import ledger
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """One job that is being done."""
+
+    payload: Mapping[str, Any]
+    provenance: Provenance
+
+
+Handler = Callable[[Work], Awaitable[None]]
+
+
+class Handlers:
+    """All of them, and what they need."""
+
+    def __init__(self, database: Database, dsn: Callable[[], str], ledger_mismatches: Gauge) -> None:
+        self._database = database
+        self._dsn = dsn
+        self._ledger_mismatches = ledger_mismatches
+
+    def by_name(self) -> Mapping[str, Handler]:
+        return {
+            EVENT.name: self.publish_event,
+            HOLD_SWEEP.name: self.sweep_holds,
+            LEDGER_VERIFY.name: self.verify_ledger,
+            RETENTION.name: self.purge,
+        }
+
+    async def publish_event(self, work: Work) -> None:
+        """Tell of what was committed, under the id that it was given then."""
+        event = work.payload
+        logger.info("event %s", event["type"], extra={"event.id": event["id"], "event.data": event["data"]})
+
+    async def sweep_holds(self, work: Work) -> None:
+        """Let go of everything that expired reservations still hold, some lines at a time."""
+        provenance = Provenance(reservations.SWEEPER, work.provenance.request_id, work.provenance.trace_id)
+        swept = 0
+        async with self._database.session() as session:
+            while count := await reservations.sweep(session, provenance):
+                swept += count
+        if swept:
+            logger.info("%d lines of expired reservations hold nothing more", swept)
+
+    async def verify_ledger(self, work: Work) -> None:
+        """Tell how many levels are not the sum of their movements, and which."""
+        del work
+        found = await ledger.mismatches(self._dsn())
+        self._ledger_mismatches.set(len(found))
+        for mismatch in found:
+            logger.error("a level is not the sum of its movements", extra=asdict(mismatch))
+
+    async def purge(self, work: Work) -> None:
+        """Remove what nobody asks for any more, some rows at a time."""
+        del work
+        async with self._database.session() as session:
+            for what, purge in (
+                ("idempotency records", records.purge),
+                ("rows of the queue's log", retention.purge_log),
+            ):
+                removed = 0
+                while count := await purge(session):
+                    removed += count
+                if removed:
+                    logger.info("%d %s are removed", removed, what)

@@ -1,0 +1,25 @@
+"""What the queue keeps of jobs that are done, and for how long."""
+
+from inventory_api.database.session import Session
+from inventory_api.database.statement import Statement
+
+# Of each transaction, so that it is short.
+ROWS = 5_000
+
+PURGE_LOG = Statement(
+    "jobs.purge_log",
+    """
+    WITH old AS (
+        SELECT id FROM pgqueuer_log WHERE created < statement_timestamp() - interval '7 days' ORDER BY created LIMIT $1
+    ), removed AS (
+        DELETE FROM pgqueuer_log WHERE id IN (SELECT id FROM old) RETURNING id
+    )
+    SELECT count(*) AS removed FROM removed
+    """,
+)
+
+
+async def purge_log(session: Session) -> int:
+    """Remove rows that are a week old; how many, at most `ROWS`."""
+    row = await session.fetch_one(PURGE_LOG, ROWS)
+    return int(row["removed"]) if row is not None else 0

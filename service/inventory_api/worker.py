@@ -1,0 +1,76 @@
+"""`inventory-api worker`: one process that takes jobs from the queue, with a management port of its own."""
+
+import asyncio
+import logging
+import os
+import signal
+import sys
+
+from inventory_api import __version__
+from inventory_api.app import create_resources
+from inventory_api.drain import Drain
+from inventory_api.jobs import gauges
+from inventory_api.jobs.handlers import Handlers
+from inventory_api.jobs.worker import HAND_BACK_SECONDS, QueueWorker
+from inventory_api.server.management import create_management
+from inventory_api.server.management_port import listening
+from inventory_api.server.metrics_gathering import MetricsGatherer
+from inventory_api.server.slot import Slot
+from inventory_api.settings import Settings
+from inventory_api.telemetry import event_loop
+from inventory_api.telemetry import logging as json_logging
+from inventory_api.telemetry.metrics import Metrics
+
+logger = logging.getLogger(__name__)
+
+
+async def run(settings: Settings) -> int:
+    """Until SIGTERM or SIGINT: then no job is taken any more, those that are being done get `drain_timeout`, and what
+    is left is handed back. The management port answers until the end.
+
+    Raises:
+        OSError: the management port is taken.
+    """
+    metrics, drain, asked = Metrics(), Drain(), asyncio.Event()
+    metrics.build_info.labels(version=__version__, commit=settings.commit).set(1)
+    json_logging.count_records(metrics.log_records)
+    # One more, by which the queue is measured.
+    resources = create_resources(settings, metrics, drain, settings.job_concurrency + 1)
+    gatherer = MetricsGatherer(metrics, Slot())
+    management = create_management(settings, metrics, resources.health, gatherer, drain)
+    handlers = Handlers(resources.database, settings.current_database_url, metrics.ledger_mismatches)
+    worker = QueueWorker(
+        settings.current_database_url,
+        resources.database,
+        handlers.by_name(),
+        metrics,
+        concurrency=settings.job_concurrency,
+        heartbeat_seconds=settings.job_heartbeat,
+    )
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, asked.set)
+    port = listening(management, settings.host, settings.management_port)
+    async with port, resources.opened(), event_loop.watched(metrics):
+        measuring = asyncio.create_task(gauges.measure(resources.database, metrics), name="gauges")
+        running = asyncio.create_task(worker.run(), name="worker")
+        logger.info("the queue worker takes up to %d jobs at once", settings.job_concurrency)
+        await asked.wait()
+        drain.begin()
+        await _stop(worker, running, settings.drain_timeout)
+        measuring.cancel()
+    logger.info("the queue worker has ended")
+    return 0
+
+
+async def _stop(worker: QueueWorker, running: asyncio.Task[None], seconds: float) -> None:
+    logger.info("the queue worker takes no more jobs; those that are being done get %s s", seconds)
+    worker.stop()
+    await asyncio.wait({running}, timeout=seconds)
+    if not running.done():
+        worker.hand_back()
+        await asyncio.wait({running}, timeout=HAND_BACK_SECONDS)
+    if not running.done():
+        # To cancel what is left would make PgQueuer remove its jobs; that this process is silent tells of them.
+        logger.error("jobs could not be handed back in time; others take them when their heartbeat is missed")
+        sys.stdout.flush()
+        os._exit(1)

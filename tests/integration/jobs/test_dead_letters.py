@@ -1,0 +1,101 @@
+"""Dead letters: listed with what they failed of, replayed, purged; by HTTP and by the command line."""
+
+import asyncio
+import json
+import subprocess
+from typing import Any
+
+import pytest
+from tests.support.database import execute, fetch
+from tests.support.process import MODULE, clean_environment
+from tests.support.service import Service, error_of
+from tests.support.working import QUICK, add, until, working
+
+from inventory_api.jobs.handlers import Work
+
+
+@pytest.fixture
+async def letters(database_url: str) -> list[int]:
+    """Three of them, oldest first."""
+    await add(database_url, *({"n": number} for number in range(3)))
+
+    async def fail(work: Work) -> None:
+        raise ConnectionError(f"refused {work.payload['n']}")
+
+    async with working(database_url, fail) as running:
+        await until(lambda: running.outcome("dead") == 3)
+        await running.stop()
+    await execute(
+        database_url, "UPDATE pgqueuer SET updated = now() - id * interval '1 minute' WHERE status = 'failed'"
+    )
+    rows = await asyncio.to_thread(fetch, database_url, "SELECT id FROM pgqueuer ORDER BY id DESC")
+    return [row["id"] for row in rows]
+
+
+async def test_they_are_listed_newest_first_with_what_they_failed_of(service: Service, letters: list[int]) -> None:
+    page = (await service.api.get("/jobs/dead-letters", params={"limit": 2})).json()
+    rest = (await service.api.get("/jobs/dead-letters", params={"cursor": page["next_cursor"]})).json()
+    items = [*page["items"], *rest["items"]]
+    assert [item["id"] for item in items] == letters[::-1]
+    assert (items[0]["entrypoint"], items[0]["starts"], items[0]["actor"], items[0]["request_id"]) == (
+        "event", QUICK.max_starts, "key:test", "request-1",
+    )  # fmt: skip
+    assert items[0]["error"] == "ConnectionError: refused 0"
+    assert rest["next_cursor"] is None
+
+
+async def test_one_that_is_replayed_is_done_as_a_new_one(
+    service: Service, database_url: str, letters: list[int]
+) -> None:
+    replayed = await service.api.post(f"/jobs/dead-letters/{letters[0]}/replay")
+    assert (replayed.status_code, replayed.content) == (204, b"")
+    done = list[int]()
+
+    async def handle(work: Work) -> None:
+        done.append(work.payload["n"])
+
+    async with working(database_url, handle):
+        await until(lambda: done == [2])
+    assert len((await service.api.get("/jobs/dead-letters")).json()["items"]) == 2
+    again = error_of(await service.api.post(f"/jobs/dead-letters/{letters[0]}/replay"))
+    assert again["type"] == "NOT_FOUND"
+    (entry,) = (await service.api.get("/audit", params={"resource": f"job:{letters[0]}"})).json()["items"]
+    assert (entry["action"], entry["actor"]) == ("replay", "key:admin")
+    assert entry["changes"]["status"] == {"before": "dead", "after": "queued"}
+
+
+async def test_one_that_is_purged_is_gone(service: Service, letters: list[int]) -> None:
+    purged = await service.api.delete(f"/jobs/dead-letters/{letters[0]}")
+    assert purged.status_code == 204
+    assert error_of(await service.api.delete(f"/jobs/dead-letters/{letters[0]}"))["type"] == "NOT_FOUND"
+    (entry,) = (await service.api.get("/audit", params={"resource": f"job:{letters[0]}"})).json()["items"]
+    assert entry["action"] == "purge"
+
+
+async def test_a_job_that_waits_is_no_dead_letter(service: Service, database_url: str) -> None:
+    await add(database_url, {})
+    (job,) = await asyncio.to_thread(fetch, database_url, "SELECT id FROM pgqueuer")
+    assert (await service.api.get("/jobs/dead-letters")).json()["items"] == []
+    for answer in (
+        await service.api.delete(f"/jobs/dead-letters/{job['id']}"),
+        await service.api.post(f"/jobs/dead-letters/{job['id']}/replay"),
+    ):
+        assert error_of(answer)["type"] == "NOT_FOUND"
+    assert len(await asyncio.to_thread(fetch, database_url, "SELECT id FROM pgqueuer")) == 1
+
+
+async def test_the_command_line_does_the_same(database_url: str, letters: list[int]) -> None:
+    async def run(*arguments: str) -> subprocess.CompletedProcess[str]:
+        environment = clean_environment({"INVENTORY_DATABASE_URL": database_url})
+        command = [*MODULE, "jobs", *arguments]
+        return await asyncio.to_thread(
+            subprocess.run, command, env=environment, capture_output=True, text=True, check=False
+        )
+
+    listed: list[dict[str, Any]] = [json.loads(line) for line in (await run("list")).stdout.splitlines()]
+    assert [one["id"] for one in listed] == letters[::-1]
+    replayed = await run("replay", str(letters[0]))
+    assert (replayed.returncode, "is started again" in replayed.stdout) == (0, True)
+    assert (await run("purge", str(letters[1]))).returncode == 0
+    missing = await run("purge", str(letters[1]))
+    assert (missing.returncode, missing.stderr) == (1, "inventory-api jobs: There is no dead letter with this id.\n")

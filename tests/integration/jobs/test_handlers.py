@@ -1,0 +1,95 @@
+"""What the service's own jobs do, and that schedules begin them."""
+
+import asyncio
+from collections.abc import AsyncIterator
+
+import pytest
+from tests.support.database import execute, fetch
+from tests.support.selling import EXPIRE, level, line, reserve
+from tests.support.service import Service
+from tests.support.working import BY_THE_TEST, QUICK, database, until, working
+
+from inventory_api.http.idempotency import records
+from inventory_api.jobs.handlers import Handlers, Work
+from inventory_api.telemetry.metrics import Metrics
+
+WORK = Work({}, BY_THE_TEST)
+EVERY_SECOND = "* * * * * *"
+
+
+@pytest.fixture
+async def metrics() -> Metrics:
+    return Metrics()
+
+
+@pytest.fixture
+async def handlers(database_url: str, metrics: Metrics) -> AsyncIterator[Handlers]:
+    async with database(database_url, metrics) as opened:
+        yield Handlers(opened, lambda: database_url, metrics.ledger_mismatches)
+
+
+async def test_the_sweep_lets_go_of_every_expired_hold(service: Service, handlers: Handlers, database_url: str) -> None:
+    (await service.put("A-1")).raise_for_status()
+    held = (await reserve(service, line("A-1", 4))).json()
+    await reserve(service, line("A-1", 1))
+    await execute(database_url, EXPIRE.format(held["id"]))
+    await handlers.sweep_holds(WORK)
+    assert await level(service, "A-1") == (10, 1)
+
+
+async def test_a_level_that_is_not_the_sum_of_its_movements_is_counted(
+    service: Service, handlers: Handlers, metrics: Metrics, database_url: str
+) -> None:
+    for sku in ("A-1", "B-2"):
+        (await service.put(sku)).raise_for_status()
+    await handlers.verify_ledger(WORK)
+    assert metrics.registry.get_sample_value("ledger_mismatch_levels") == 0
+    await execute(database_url, "UPDATE stock_level SET on_hand = on_hand + 1 WHERE sku = 'B-2'")
+    await handlers.verify_ledger(WORK)
+    assert metrics.registry.get_sample_value("ledger_mismatch_levels") == 1
+
+
+async def test_what_nobody_asks_for_any_more_is_removed_and_the_rest_stays(
+    handlers: Handlers, database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However much it is, some rows at a time."""
+    monkeypatch.setattr(records, "PURGED", 7)
+    await execute(
+        database_url,
+        """
+        INSERT INTO idempotency_record (principal, key, fingerprint, status, body, created_at)
+        SELECT 'key:x', 'k-' || n, '', 201, '{}', now() - CASE WHEN n > 3 THEN interval '25 hours' ELSE '23 hours' END
+        FROM generate_series(1, 30) AS n;
+        INSERT INTO pgqueuer_log (job_id, status, priority, entrypoint, created)
+        SELECT n, 'successful', 0, 'event', now() - n * interval '1 day' + interval '1 hour'
+        FROM generate_series(1, 9) AS n""",
+    )
+    await handlers.purge(WORK)
+    kept = await asyncio.to_thread(fetch, database_url, "SELECT key FROM idempotency_record ORDER BY key")
+    assert [row["key"] for row in kept] == ["k-1", "k-2", "k-3"]
+    logged = await asyncio.to_thread(fetch, database_url, "SELECT job_id FROM pgqueuer_log ORDER BY job_id")
+    assert [row["job_id"] for row in logged] == [1, 2, 3, 4, 5, 6, 7]
+
+
+async def test_a_schedule_begins_one_job_whatever_the_number_of_workers(database_url: str) -> None:
+    """And no second one while the first is being done."""
+    now, most, done = 0, 0, 0
+
+    async def handle(work: Work) -> None:
+        nonlocal now, most, done
+        assert work.provenance.actor == "system:schedule"
+        now += 1
+        most = max(most, now)
+        await asyncio.sleep(1.5)
+        now -= 1
+        done += 1
+
+    schedules = {QUICK: EVERY_SECOND}
+    async with (
+        working(database_url, handle, schedules=schedules) as first,
+        working(database_url, handle, schedules=schedules) as second,
+    ):
+        await until(lambda: done >= 2)
+        await first.stop()
+        await second.stop()
+    assert most == 1
