@@ -54,8 +54,10 @@ def test_an_install_with_no_values_gives_ready_pods_without_a_restart(
 ) -> None:
     """Nothing crashes while the database comes up and the schema is made, under Pod Security restricted."""
     cluster.await_job_end("Complete")
-    servers = [pod for component in ("api", "postgresql", "valkey") for pod in cluster.items("pods", component)]
-    assert len(servers) == 3
+    servers = [
+        pod for component in ("api", "worker", "postgresql", "valkey") for pod in cluster.items("pods", component)
+    ]
+    assert len(servers) == 4
     assert all(map(is_ready, servers))
     pods = cluster.items("pods")
     assert restarts(pods) == {pod["metadata"]["name"]: 0 for pod in pods}
@@ -96,6 +98,22 @@ def test_a_request_is_found_in_log_metrics_and_audit(cluster: Cluster, client: C
         if entry["request_id"] == patched.request_id
     ]
     assert entry["changes"] == {"name": {"before": before, "after": f"{before}, found"}}
+
+
+def test_an_order_is_told_of_by_the_queue_worker(cluster: Cluster, client: Client, item: str) -> None:
+    """Under the id of its request, in another pod."""
+    sold = client.request("POST", "/orders", {"lines": [{"sku": item, "quantity": 1}]}, {"Idempotency-Key": "e2e-1"})
+    assert sold.status == 201
+    (worker,) = cluster.items("pods", "worker")
+
+    def told() -> list[dict[str, Any]]:
+        lines = map(json.loads, cluster.kubectl("logs", worker["metadata"]["name"]).splitlines())
+        return [line for line in lines if line["message"] == "event order.created"]
+
+    (line,) = await_claim("the event is told", told)
+    assert (line["request_id"], line["event.data"]["id"]) == (sold.request_id, sold.json["id"])
+    cancelled = client.request("POST", f"/orders/{sold.json['id']}/cancel")
+    assert (cancelled.status, cancelled.json["status"]) == (200, "cancelled")
 
 
 def _count(cluster: Cluster, method: str, route: str, status: int) -> float:

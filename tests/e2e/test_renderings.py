@@ -18,6 +18,8 @@ CUSTOM = {
     "HTTPRoute": "httproutes.gateway.networking.k8s.io",
     "ServiceMonitor": "servicemonitors.monitoring.coreos.com",
     "PodMonitor": "podmonitors.monitoring.coreos.com",
+    "ScaledObject": "scaledobjects.keda.sh",
+    "TriggerAuthentication": "triggerauthentications.keda.sh",
 }
 EXAMPLES: dict[str, Values] = {
     f"example {file.parent.name}": yaml.safe_load(file.read_text())
