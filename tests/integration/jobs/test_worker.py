@@ -9,11 +9,10 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import httpx
 import pytest
-from prometheus_client.parser import text_string_to_metric_families as parse_text
 from tests.support.database import fetch
-from tests.support.process import MODULE, Running, clean_environment, free_ports
+from tests.support.process import MODULE, clean_environment
+from tests.support.queue_worker import Worker, told
 from tests.support.selling import line, order, post
 from tests.support.service import Service
 from tests.support.waiting import eventually, wait_until
@@ -28,28 +27,6 @@ def add(url: str, payload: Any) -> int:
     """One whose payload may be anything."""
     (row,) = fetch(url, EVENT, json.dumps(payload).encode())
     return int(row["id"])
-
-
-class Worker(Running):
-    """One process."""
-
-    def __init__(self, directory: Path, url: str, **settings: object) -> None:
-        (port,) = free_ports(1)
-        values = {"INVENTORY_DATABASE_URL": url, "INVENTORY_HOST": "127.0.0.1", "INVENTORY_MANAGEMENT_PORT": port}
-        values |= {f"INVENTORY_{name.upper()}": value for name, value in settings.items()}
-        super().__init__([*MODULE, "worker"], clean_environment(values), directory)
-        self.management = f"http://127.0.0.1:{port}"
-
-    def metric(self, name: str, **labels: str) -> float:
-        text = httpx.get(f"{self.management}/metrics").text
-        samples = [sample for family in parse_text(text) for sample in family.samples]
-        return sum(one.value for one in samples if one.name == name and labels.items() <= one.labels.items())
-
-    def says(self, path: str) -> int:
-        try:
-            return httpx.get(f"{self.management}/system/{path}").status_code
-        except httpx.TransportError:
-            return 0
 
 
 @pytest.fixture
@@ -116,40 +93,27 @@ def test_it_ends_while_the_database_is_not_there(tmp_path: Path) -> None:
 def test_a_worker_that_is_killed_loses_nothing(tmp_path: Path, database_url: str) -> None:
     """Ten times, with jobs in hand; the last one finds what they left."""
     ids = [add(database_url, {"id": str(number), "type": "order.created", "data": {}}) for number in range(2000)]
-    told = set[str]()
+    found = set[str]()
     for number in range(10):
         directory = tmp_path / str(number)
         directory.mkdir()
         worker = Worker(directory, database_url, job_heartbeat=1)
         wait_until(partial(_has_told, worker, 30))
         worker.kill_all()
-        told |= _told(worker)
+        found |= told(worker)
     directory = tmp_path / "last"
     directory.mkdir()
     worker = Worker(directory, database_url, job_heartbeat=1)
     try:
         wait_until(lambda: not fetch(database_url, "SELECT FROM pgqueuer"), 60)
-        told |= _told(worker)
+        found |= told(worker)
     finally:
         worker.kill_all()
-    assert told == {str(number) for number in range(len(ids))}
+    assert found == {str(number) for number in range(len(ids))}
 
 
 def _has_told(worker: Worker, many: int) -> bool:
-    return len(_told(worker)) >= many
-
-
-def _told(worker: Worker) -> set[str]:
-    """By what it has written, of which the last line may be cut."""
-    lines = map(_parsed, worker._stdout.read_text().splitlines())
-    return {entry["event.id"] for entry in lines if "event.id" in entry}
-
-
-def _parsed(line: str) -> dict[str, Any]:
-    try:
-        return dict(json.loads(line))
-    except ValueError:
-        return {}
+    return len(told(worker)) >= many
 
 
 def test_a_management_port_that_is_taken_is_told(tmp_path: Path, database_url: str, worker: Worker) -> None:

@@ -1,0 +1,216 @@
+"""Orders and reservations while server workers and queue workers are killed: nothing is sold twice, nothing is lost."""
+
+import asyncio
+import random
+import uuid
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from threading import Event, Thread
+from typing import Any
+
+import httpx
+import psutil
+import pytest
+
+from tests.support.database import UNBALANCED
+from tests.support.process import Server
+from tests.support.queue_worker import Worker
+from tests.support.selling import UNACCOUNTED
+from tests.support.service import AUTHORIZATION, ITEM
+from tests.support.waiting import wait_until
+
+from .drill import Drill, all_up
+from .world import make_directory
+
+SKUS = [f"HOT-{number}" for number in range(5)]
+CLIENTS, WORKERS, POOL = 64, 2, 16
+# As many as a third of what is asked for.
+SHARE_ON_HAND = 3
+KILL_SECONDS = 2.0
+HEARTBEAT_SECONDS = 2
+PATIENCE_SECONDS = 30.0
+TRANSIENT = {"OVERLOADED", "DEPENDENCY_UNAVAILABLE", "NOT_READY", "DEADLINE_EXCEEDED", "IDEMPOTENCY_IN_PROGRESS"}
+OVERSOLD = "SELECT sku FROM stock_level WHERE reserved > on_hand OR on_hand < 0"
+SOLD = """
+SELECT sku, sum(quantity)::int FROM sales_order_line JOIN sales_order ON id = order_id
+WHERE status <> 'cancelled' GROUP BY sku
+"""
+
+
+@dataclass
+class Tally:
+    """What clients know in the end."""
+
+    orders: dict[str, str] = field(default_factory=dict)  # the id that each key was answered by
+    refused: Counter[str] = field(default_factory=Counter)
+    sent_again: Counter[str] = field(default_factory=Counter)
+    unexpected: list[str] = field(default_factory=list)
+
+
+def test_workers_are_killed_while_many_order_a_little(drill: Drill) -> None:
+    """64 clients order 5 items in 3,000 attempts, with holds that expire, while workers are killed every 2 s"""
+    _sell(drill, 3_000)
+
+
+@pytest.mark.thorough
+def test_workers_are_killed_while_very_many_order_a_little(drill: Drill) -> None:
+    """64 clients order 5 items in 100,000 attempts, with holds that expire, while workers are killed every 2 s"""
+    _sell(drill, 100_000)
+
+
+def _sell(drill: Drill, attempts: int) -> None:
+    server = drill.serve(workers=WORKERS, pool_max=POOL, pool_acquire_timeout=2, max_in_flight=2 * CLIENTS)
+    on_hand = attempts // len(SKUS) // SHARE_ON_HAND
+    for sku in SKUS:
+        item = {**ITEM, "quantity": on_hand}
+        httpx.put(f"{server.api}/inventory/{sku}", json=item, headers=AUTHORIZATION).raise_for_status()
+    with _queue_workers(drill, 2) as queue, _killing(drill, server, queue) as killed:
+        tally = asyncio.run(_attempt_all(server.api, attempts))
+    wait_until(lambda: all_up(server, WORKERS))
+    with _queue_workers(drill, 1) as last:
+        wait_until(
+            lambda: drill.world.fetch("SELECT count(*) FROM pgqueuer WHERE entrypoint = 'event'")[0][0] == 0, 120
+        )
+        _claim(drill, tally, [*queue.all, *last.all], on_hand)
+    drill.report.say(f"killed: {dict(killed)}; sent again: {dict(tally.sent_again)}; refused: {dict(tally.refused)}")
+    drill.report.verdict()
+
+
+def _claim(drill: Drill, tally: Tally, workers: list[Worker], on_hand: int) -> None:
+    world, report = drill.world, drill.report
+    report.claim("nothing but what is documented is answered", not tally.unexpected, tally.unexpected[:3] or "")
+    made = {str(row["external_ref"]): str(row["id"]) for row in world.fetch("SELECT id, external_ref FROM sales_order")}
+    report.claim(
+        "there is one order for each key that was answered by one, and no other", made == tally.orders, len(made)
+    )
+    sold = dict(world.fetch(SOLD))
+    report.claim("0 oversold", world.fetch(OVERSOLD) == [] and all(count <= on_hand for count in sold.values()), sold)
+    report.claim("every level equals its ledger", world.fetch(UNBALANCED) == [])
+    report.claim("all that is reserved is somebody's", world.fetch(UNACCOUNTED) == [])
+    told = Counter(
+        event["event.data"]["id"]
+        for worker in workers
+        for event in worker.events()
+        if event["message"] == "event order.created"
+    )
+    missing = set(made.values()) - told.keys()
+    report.claim(
+        "each order is told of, and nothing else", not missing and told.keys() <= set(made.values()), len(told)
+    )
+    report.say(f"told more than once: {sum(count > 1 for count in told.values())}")
+    dead = world.fetch("SELECT count(*) FROM pgqueuer WHERE status = 'failed'")[0][0]
+    report.claim("no dead letter", dead == 0, dead)
+
+
+class _Queue:
+    """Queue workers; who is killed has a successor."""
+
+    def __init__(self, drill: Drill) -> None:
+        self._drill = drill
+        self.all: list[Worker] = []
+        self.alive: list[Worker] = []
+
+    def start(self) -> None:
+        directory = make_directory(self._drill.world.directory / f"queue-{uuid.uuid4().hex[:8]}")
+        worker = Worker(directory, self._drill.world.database_url, job_heartbeat=HEARTBEAT_SECONDS)
+        self.all.append(worker)
+        self.alive.append(worker)
+
+    def kill_one(self) -> None:
+        self.alive.pop(0).kill_all()
+        self.start()
+
+
+@contextmanager
+def _queue_workers(drill: Drill, count: int) -> Iterator[_Queue]:
+    queue = _Queue(drill)
+    try:
+        for _ in range(count):
+            queue.start()
+        yield queue
+    finally:
+        for worker in queue.alive:
+            worker.kill_all()
+
+
+@contextmanager
+def _killing(drill: Drill, server: Server, queue: _Queue) -> Iterator[Counter[str]]:
+    """A server worker and a queue worker by turns."""
+    ended, killed = Event(), Counter[str]()
+
+    def kill() -> None:
+        while not ended.wait(KILL_SECONDS):
+            with suppress(psutil.NoSuchProcess, IndexError):
+                if sum(killed.values()) % 2:
+                    queue.kill_one()
+                    killed["queue workers"] += 1
+                else:
+                    random.choice(server.server_workers()).kill()  # noqa: S311 -- hides nothing
+                    killed["server workers"] += 1
+
+    thread = Thread(target=kill)
+    thread.start()
+    try:
+        yield killed
+    finally:
+        ended.set()
+        thread.join()
+
+
+async def _attempt_all(api: str, attempts: int) -> Tally:
+    tally, numbers = Tally(), iter(range(attempts))
+
+    async def client() -> None:
+        async with httpx.AsyncClient(base_url=api, headers=AUTHORIZATION, timeout=PATIENCE_SECONDS) as connected:
+            for number in numbers:
+                await _attempt(connected, number, tally)
+
+    async with asyncio.TaskGroup() as clients:
+        for _ in range(CLIENTS):
+            clients.create_task(client())
+    return tally
+
+
+async def _attempt(client: httpx.AsyncClient, number: int, tally: Tally) -> None:
+    """An order of one to three lines, of which two may be of one item; each fourth by way of a hold of one second."""
+    chosen = [SKUS[number % 5], SKUS[number * 7 % 5], SKUS[number % 5]][: 1 + number % 3]
+    lines = [{"sku": sku, "quantity": 1} for sku in chosen]
+    body: dict[str, Any] = {"external_ref": str(uuid.uuid4()), "lines": lines}
+    if number % 4 == 0:
+        held = await _send(client, "/reservations", {"lines": lines, "ttl_seconds": 1}, tally)
+        if held.status_code != 201:
+            _refused(held, tally)
+            return
+        if number % 8 == 0:
+            return  # It is left to expire.
+        body = {"external_ref": body["external_ref"], "reservation_id": held.json()["id"]}
+    answer = await _send(client, "/orders", body, tally)
+    if answer.status_code == 201:
+        tally.orders[body["external_ref"]] = answer.json()["id"]
+    else:
+        _refused(answer, tally)
+
+
+def _refused(answer: httpx.Response, tally: Tally) -> None:
+    kind = answer.json()["error"]["type"]
+    tally.refused[kind] += 1
+    if kind not in {"INSUFFICIENT_STOCK", "RESERVATION_EXPIRED"}:
+        tally.unexpected.append(answer.text)
+
+
+async def _send(client: httpx.AsyncClient, path: str, body: dict[str, Any], tally: Tally) -> httpx.Response:
+    """Under one key, until there is an answer that is one."""
+    headers = {"Idempotency-Key": str(uuid.uuid4())}
+    while True:
+        try:
+            answer = await client.post(path, json=body, headers=headers)
+        except httpx.TransportError as error:
+            tally.sent_again[type(error).__name__] += 1
+        else:
+            kind = answer.json()["error"]["type"] if answer.is_error else ""
+            if kind not in TRANSIENT:
+                return answer
+            tally.sent_again[kind] += 1
+        await asyncio.sleep(random.uniform(0.02, 0.1))  # noqa: S311 -- spreads, hides nothing

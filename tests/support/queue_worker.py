@@ -1,0 +1,48 @@
+"""`inventory-api worker` as a process of its own."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import httpx
+from prometheus_client.parser import text_string_to_metric_families as parse_text
+
+from tests.support.process import MODULE, Running, clean_environment, free_ports
+
+
+class Worker(Running):
+    """One process."""
+
+    def __init__(self, directory: Path, url: str, **settings: object) -> None:
+        (port,) = free_ports(1)
+        values = {"INVENTORY_DATABASE_URL": url, "INVENTORY_HOST": "127.0.0.1", "INVENTORY_MANAGEMENT_PORT": port}
+        values |= {f"INVENTORY_{name.upper()}": value for name, value in settings.items()}
+        super().__init__([*MODULE, "worker"], clean_environment(values), directory)
+        self.management = f"http://127.0.0.1:{port}"
+
+    def metric(self, name: str, **labels: str) -> float:
+        text = httpx.get(f"{self.management}/metrics").text
+        samples = [sample for family in parse_text(text) for sample in family.samples]
+        return sum(one.value for one in samples if one.name == name and labels.items() <= one.labels.items())
+
+    def says(self, path: str) -> int:
+        try:
+            return httpx.get(f"{self.management}/system/{path}").status_code
+        except httpx.TransportError:
+            return 0
+
+    def events(self) -> list[dict[str, Any]]:
+        """Those that it has told of; where it was killed, the last line may be cut."""
+        return [line for line in map(_parsed, self._stdout.read_text().splitlines()) if "event.id" in line]
+
+
+def told(worker: Worker) -> set[str]:
+    """The ids of the events that it has told of."""
+    return {event["event.id"] for event in worker.events()}
+
+
+def _parsed(text: str) -> dict[str, Any]:
+    try:
+        return dict(json.loads(text))
+    except ValueError:
+        return {}
