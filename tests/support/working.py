@@ -6,6 +6,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
+from opentelemetry import trace
 from opentelemetry.sdk.trace import TracerProvider
 
 from inventory_api.audit import Provenance
@@ -24,13 +25,15 @@ QUICK = Entrypoint("event", max_starts=3, seconds=20, first_delay_seconds=0.05)
 
 
 @asynccontextmanager
-async def database(url: str, metrics: Metrics | None = None) -> AsyncIterator[Database]:
+async def database(
+    url: str, metrics: Metrics | None = None, tracer: trace.Tracer | None = None
+) -> AsyncIterator[Database]:
     opened = Database(
         lambda: url,
         size=8,
         acquire_timeout=2,
         metrics=metrics or Metrics(),
-        tracer=TracerProvider(shutdown_on_exit=False).get_tracer("tests"),
+        tracer=tracer or TracerProvider(shutdown_on_exit=False).get_tracer("tests"),
     )
     await opened.open()
     try:
@@ -79,10 +82,11 @@ async def working(
     entrypoint: Entrypoint = QUICK,
     concurrency: int = 4,
     schedules: Mapping[Entrypoint, str] | None = None,
+    tracer: trace.Tracer | None = None,
 ) -> AsyncIterator[Running]:
     """A worker that does jobs of one kind, until left."""
     metrics = Metrics()
-    async with database(url, metrics) as opened:
+    async with database(url, metrics, tracer) as opened:
         worker = QueueWorker(
             lambda: url,
             opened,

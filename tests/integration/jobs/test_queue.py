@@ -8,6 +8,9 @@ from typing import Any
 
 import asyncpg
 import pytest
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.export import SimpleSpanProcessor
+from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from pgqueuer.adapters.drivers.asyncpg import AsyncpgDriver
 from pgqueuer.adapters.persistence.queries import Queries
 from tests.support.database import execute, fetch
@@ -17,7 +20,9 @@ from tests.support.working import BY_THE_TEST, QUICK, add, database, until, work
 from inventory_api.jobs.handlers import Work
 from inventory_api.jobs.model import ENTRYPOINTS, SCHEDULES, Entrypoint, Job
 from inventory_api.jobs.queue import enqueue
+from inventory_api.telemetry import request_context
 from inventory_api.telemetry.metrics import JOB_ENTRYPOINTS
+from inventory_api.telemetry.request_context import RequestContext
 
 
 async def jobs(url: str) -> list[Any]:
@@ -248,3 +253,29 @@ async def test_those_of_a_higher_priority_come_first(database_url: str) -> None:
 def test_every_kind_is_in_the_catalogue_and_has_a_handler() -> None:
     assert set(ENTRYPOINTS) == set(JOB_ENTRYPOINTS)
     assert set(SCHEDULES) <= set(ENTRYPOINTS.values())
+
+
+async def test_a_job_goes_on_with_the_trace_and_the_request_that_made_it(database_url: str) -> None:
+    """Its span is a child of the span in which it was written, and its log lines have that request's id."""
+    exporter = InMemorySpanExporter()
+    provider = TracerProvider(shutdown_on_exit=False)
+    provider.add_span_processor(SimpleSpanProcessor(exporter))
+    tracer = provider.get_tracer("tests")
+    with tracer.start_as_current_span("request") as request:
+        await add(database_url, {})
+    seen: list[RequestContext | None] = []
+
+    async def handle(work: Work) -> None:
+        seen.append(request_context.current())
+
+    async with working(database_url, handle, tracer=tracer):
+        await until(lambda: any(span.name == "job event" for span in exporter.get_finished_spans()))
+    (job,) = [span for span in exporter.get_finished_spans() if span.name == "job event"]
+    assert job.context.trace_id == request.get_span_context().trace_id
+    assert job.parent is not None
+    assert job.parent.span_id == request.get_span_context().span_id
+    assert job.attributes is not None
+    assert job.attributes["app.request_id"] == BY_THE_TEST.request_id
+    (context,) = seen
+    assert context is not None
+    assert (context.request_id, context.principal) == (BY_THE_TEST.request_id, "key:test")
