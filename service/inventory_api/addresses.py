@@ -41,13 +41,16 @@ def check_redis(url: str) -> None:
 def verified_postgresql(url: str, authority: Path) -> str:
     """The URL, so that the server must prove its name by a certificate of that authority.
 
+    Where the URL says `verify-ca`, the name is not looked at.
+
     Raises:
-        ValueError: the URL asks for less than the authority is there for.
+        ValueError: the URL asks for less than the authority is there for, or names another.
     """
     options = dict(parse_qsl(urlsplit(url).query))
     mode = options.get("sslmode")
     if mode is not None and mode not in VERIFYING:
         raise ValueError(f"sslmode={mode} verifies nothing, and there is an authority to verify by; leave sslmode out")
+    _refuse_another(options.get("sslrootcert"), authority, "sslrootcert")
     return _with_options(url, {"sslmode": "verify-full", "sslrootcert": str(authority), **options})
 
 
@@ -59,7 +62,13 @@ def verified_redis(url: str, authority: Path) -> str:
     options = dict(parse_qsl(split.query))
     if options.get("ssl_cert_reqs", "required") != "required":
         raise ValueError("ssl_cert_reqs verifies nothing, and there is an authority to verify by; leave it out")
+    _refuse_another(options.get("ssl_ca_certs"), authority, "ssl_ca_certs")
     return _with_options(url, {"ssl_ca_certs": str(authority), **options})
+
+
+def _refuse_another(given: str | None, authority: Path, option: str) -> None:
+    if given is not None and given != str(authority):
+        raise ValueError(f"{option} names another authority than the one to verify by; leave it out")
 
 
 def _with_options(url: str, options: dict[str, str]) -> str:

@@ -51,6 +51,19 @@ CASES: dict[str, Values] = {
             "bundled": {"persistence": {"storageClassName": "fast", "retentionPolicy": {"whenDeleted": "Delete"}}}
         }
     },
+    "servers of other authorities": {
+        **EXTERNAL,
+        "database": {**EXTERNAL["database"], "caSecret": "my-database-ca"},
+        "redis": {**EXTERNAL["redis"], "caSecret": "my-redis-ca"},
+    },
+    "by a load balancer": {
+        "service": {
+            "type": "LoadBalancer",
+            "externalTrafficPolicy": "Local",
+            "loadBalancerClass": "internal",
+            "loadBalancerSourceRanges": ["10.0.0.0/8"],
+        }
+    },
     "migrations by someone else": {"migrations": {"mode": "external"}},
     "migrations before everything": {**EXTERNAL, "migrations": {"mode": "hook", "existingSecret": "my-owner"}},
     "scaled and observed": {
@@ -66,6 +79,7 @@ CASES: dict[str, Values] = {
             "className": "nginx",
             "annotations": {"issuer": "main"},
             "path": "/stock",
+            "pathType": "Exact",
             "hosts": ["stock.example"],
             "tls": [{"secretName": "stock-tls", "hosts": ["stock.example"]}],
         },
@@ -95,6 +109,7 @@ CASES: dict[str, Values] = {
     },
     "closed network to external services": {
         **EXTERNAL,
+        "database": {**EXTERNAL["database"], "directUrl": True},
         "networkPolicy": {
             "enabled": True,
             "database": {"to": [{"ipBlock": {"cidr": "10.1.0.0/16"}}], "port": 6432},
@@ -114,8 +129,6 @@ CASES: dict[str, Values] = {
         ],
         "priorityClassName": "high",
         "serviceAccount": {"create": False, "name": "mine"},
-        "database": {"existingSecret": "my-database", "caSecret": "my-database-ca"},
-        "redis": {"caSecret": "my-redis-ca"},
         "extraVolumes": [{"name": "more", "emptyDir": {}}],
         "extraVolumeMounts": [{"name": "more", "mountPath": "/more"}],
         "initContainers": [HARDENED_CONTAINER | {"name": "before"}],

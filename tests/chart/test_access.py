@@ -25,7 +25,7 @@ def test_an_ingress_leads_every_host_to_the_service(helm: Helm) -> None:
     (rule,) = ingress["spec"]["rules"]
     assert rule["host"] == "stock.example"
     (path,) = rule["http"]["paths"]
-    assert (path["path"], path["pathType"]) == ("/stock", "Prefix")
+    assert (path["path"], path["pathType"]) == ("/stock", "Exact")
     assert path["backend"]["service"] == {"name": FULLNAME, "port": {"name": "http"}}
 
 

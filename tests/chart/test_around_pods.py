@@ -70,7 +70,7 @@ def test_containers_and_volumes_can_be_added(helm: Helm) -> None:
 
 def test_certificates_of_the_servers_are_files_beside_the_credentials(helm: Helm) -> None:
     """In the same volume, so that a new one arrives without a restart; and the service is told to verify by them."""
-    pods = templates(helm.template(AROUND))
+    pods = templates(helm.template(CASES["servers of other authorities"]))
     database = {"secret": {"name": "my-database-ca", "items": [{"key": "ca.crt", "path": "database-ca.crt"}]}}
     redis = {"secret": {"name": "my-redis-ca", "items": [{"key": "ca.crt", "path": "redis-ca.crt"}]}}
     assert database in credentials(pods["Deployment/api"]["spec"])

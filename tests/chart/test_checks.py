@@ -152,6 +152,41 @@ def test_a_budget_that_leaves_one_is_admitted(helm: Helm) -> None:
             {"otlp": {"endpoint": "http://collector:4318"}, "networkPolicy": {"enabled": True}},
             "fix: networkPolicy.otlp.to",
         ),
+        (
+            {
+                **EXTERNAL,
+                "networkPolicy": {"enabled": True, "database": {"to": [{"ipBlock": {"cidr": "10.0.0.0/8"}}]}},
+            },
+            "fix: networkPolicy.redis.to",
+        ),
+        (
+            {"database": {"existingSecret": "x", "directUrl": True}, "networkPolicy": {"enabled": True}},
+            "fix: networkPolicy.migrations.to",
+        ),
+        (
+            {"networkPolicy": {"enabled": True, "migrations": {"to": [{"ipBlock": {"cidr": "10.0.0.0/8"}}]}}},
+            "fix: database.directUrl: true, or migrations.existingSecret",
+        ),
+        (
+            {"networkPolicy": {"enabled": True, "redis": {"port": 6380}}},
+            "redis.port 6380 is of no effect without redis.to\nfix: networkPolicy.redis.to",
+        ),
+        ({"database": {"caSecret": "x"}}, "the bundled one has no TLS\nfix: database.bundled.enabled: false"),
+        ({"redis": {"caSecret": "x"}}, "the bundled one has no TLS\nfix: redis.bundled.enabled: false"),
+        ({"migrations": {"mode": "external", "existingSecret": "x"}}, 'fix: migrations.existingSecret: ""'),
+        ({"migrations": {"timeoutSeconds": 7200}}, "fix: migrations.activeDeadlineSeconds: 7200 or more"),
+        ({"service": {"loadBalancerClass": "x"}}, "fix: service.type: LoadBalancer"),
+        ({"service": {"externalTrafficPolicy": "Local"}}, "fix: service.type: NodePort or LoadBalancer"),
+        ({"extraContainers": [{"name": "api"}]}, "extraContainers: api is the name of the chart's own\nfix: another"),
+        ({"extraVolumes": [{"name": "tmp"}]}, "extraVolumes: tmp is the name of the chart's own\nfix: another name"),
+        (
+            {"extraVolumeMounts": [{"name": "x", "mountPath": "/etc/inventory-api/credentials/"}]},
+            "fix: another mountPath",
+        ),
+        (
+            {"metrics": {"podMonitor": {"labels": {"app.kubernetes.io/name": "x"}}}},
+            "metrics.podMonitor.labels: app.kubernetes.io/name is set by the chart",
+        ),
         ({"gateway": {"enabled": True}}, "fix: gateway.parentRefs"),
         ({"service": {"nodePort": 30000}}, "fix: service.type: NodePort"),
         ({"serviceAccount": {"create": False}}, "fix: serviceAccount.name"),
@@ -231,8 +266,9 @@ def test_every_variable_that_the_chart_sets_is_guarded(helm: Helm) -> None:
     """The list of guarded names has no gap."""
     rendering = helm.template(
         {
-            "database": {"existingSecret": "x", "directUrl": True, "caSecret": "my-ca"},
-            "redis": {"caSecret": "my-ca"},
+            **EXTERNAL,
+            "database": {**EXTERNAL["database"], "directUrl": True, "caSecret": "my-ca"},
+            "redis": {**EXTERNAL["redis"], "caSecret": "my-ca"},
             "otlp": {"endpoint": "http://c:4318"},
         }
     )
@@ -301,6 +337,52 @@ def test_memory_that_cannot_be_enough_is_refused(helm: Helm, values: Values, sai
     assert said in message
     assert "fix: " in message
     assert helm.template(enough).api()
+
+
+@pytest.mark.parametrize(
+    ("just_enough", "too_little"),
+    [
+        ("128Mi", "127.9Mi"),
+        (134217728, 134217727),
+        ("134217728", "134217727"),
+        ("1.34217728e8", "1.3e8"),
+        ("131072Ki", "131071Ki"),
+        ("0.125Gi", ".124Gi"),
+        ("134217.728k", "134217k"),
+        ("134.217728M", "134M"),
+        ("0.134217728G", "0.134G"),
+        ("0.000134217728T", "0.000134T"),
+        ("134217728000m", "134217727000m"),
+        ("1Ti", "1"),
+        ("1P", "1k"),
+        ("1Pi", "1Ki"),
+        ("1E", "1M"),
+        ("1Ei", "1u"),
+        ("1Gi", "9n"),
+    ],
+)
+def test_every_way_to_write_a_quantity_is_counted(
+    helm: Helm, just_enough: str | float, too_little: str | float
+) -> None:
+    """One server worker needs 128 Mi; numbers in a file, as Helm reads them, too."""
+
+    def limited(memory: str | float) -> Values:
+        return {"resources": {"requests": {"memory": "1n"}, "limits": {"memory": memory}}}
+
+    assert helm.template(limited(just_enough)).api()
+    assert "= 128Mi > resources.limits.memory" in refusal(helm, limited(too_little))
+
+
+@pytest.mark.parametrize(
+    ("cache", "needed"), [("1kb", 17), ("1mb", 18), ("100mb", 141), ("1gb", 1296), ("1048576", 18)]
+)
+def test_every_way_to_write_the_size_of_the_cache_is_counted(helm: Helm, cache: str, needed: int) -> None:
+    def bundled(memory: int) -> Values:
+        limits = {"limits": {"memory": f"{memory}Mi"}, "requests": {"memory": "1Mi"}}
+        return {"redis": {"bundled": {"maxMemory": cache, "resources": limits}}}
+
+    assert helm.template(bundled(needed)).api()
+    assert f"x 1.25 + 16Mi = {needed}Mi > " in refusal(helm, bundled(needed - 1))
 
 
 def test_without_limits_there_is_no_arithmetic_of_memory(helm: Helm) -> None:

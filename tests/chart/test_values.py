@@ -91,8 +91,16 @@ def test_a_misspelt_value_is_refused_by_name(helm: Helm, values: Values, typo: s
         ({"networkPolicy": {"apiFrom": [{"ipBlock": {"cidr": "10.0.0.0"}}]}}, "cidr"),
         ({"networkPolicy": {"database": {"to": [{"ipBlock": {"cidr": "10.0.0.0/33"}}]}}}, "cidr"),
         ({"networkPolicy": {"database": {"to": [{"ipBlock": {"cidr": "fd00::/129"}}]}}}, "cidr"),
-        ({"extraVolumes": [{"name": "nothing"}]}, "extraVolumes"),
-        ({"bindAddress": "localhost"}, "bindAddress"),
+        ({"networkPolicy": {"database": {"to": [{"ipBlock": {"cidr": "999.1.1.1/8"}}]}}}, "cidr"),
+        ({"extraVolumes": [{"name": "two", "emptyDir": {}, "secret": {}}]}, "extraVolumes"),
+        ({"bindAddress": "127.0.0.1"}, "bindAddress"),
+        ({"resources": {"limits": {"memmory": "1Gi"}}}, "memmory"),
+        ({"resources": {"limits": {"memory": "600000ki"}}}, "memory"),
+        ({"podDisruptionBudget": {"maxUnavailable": "150%"}}, "maxUnavailable"),
+        ({"ingress": {"hosts": ["a..b"]}}, "hosts"),
+        ({"metrics": {"podMonitor": {"interval": "30s30s"}}}, "interval"),
+        ({"migrations": {"activeDeadlineSeconds": 2147483647}}, "activeDeadlineSeconds"),
+        ({"runAsUser": 4294967296}, "runAsUser"),
         ({"redis": {"bundled": {"maxMemory": "64m"}}}, "maxMemory"),
         ({"image": {"digest": "0123"}}, "digest"),
         ({"serverWorkers": 0}, "serverWorkers"),
@@ -104,6 +112,31 @@ def test_a_value_out_of_range_is_refused(helm: Helm, values: Values, where: str)
     """Closed sets, formats and bounds are checked before anything reaches the cluster."""
     with pytest.raises(HelmError, match=where):
         helm.template(values)
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        {"ingress": {"enabled": True, "hosts": ["a.example"], "tls": [{"hosts": ["a.example"]}]}},
+        {"extraVolumes": [{"name": "scratch"}]},
+        {"tolerations": [{"key": "x", "operator": "", "effect": ""}]},
+        {"networkPolicy": {"enabled": True, "extraEgress": [{}]}},
+        {"resources": {"limits": {"memory": "1e9", "nvidia.com/gpu": 1, "ephemeral-storage": "1Gi"}}},
+        {"metrics": {"podMonitor": {"interval": "1m30s"}}},
+    ],
+)
+def test_what_kubernetes_takes_is_not_refused(helm: Helm, values: Values) -> None:
+    """A strict schema that is stricter than the API server is in the way."""
+    assert helm.template(values).api()
+
+
+def test_labels_of_a_monitor_win_over_those_of_everything(helm: Helm) -> None:
+    """Both name a Prometheus often; the same label twice is no YAML."""
+    labels: Values = {"commonLabels": {"release": "x"}}
+    rendering = helm.template({**labels, "metrics": {"serviceMonitor": {"enabled": True, "labels": {"release": "p"}}}})
+    (monitor,) = rendering.of("ServiceMonitor")
+    assert monitor["metadata"]["labels"]["release"] == "p"
+    assert rendering.api()["metadata"]["labels"]["release"] == "x"
 
 
 def test_a_chart_of_which_this_is_a_part_may_ask_whether_it_is_wanted(helm: Helm) -> None:

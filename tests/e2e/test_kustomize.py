@@ -67,7 +67,7 @@ def test_the_trial_is_what_the_chart_installs() -> None:
 
 
 def test_production_is_what_the_chart_installs_by_its_example() -> None:
-    """But for the way in and traces, which the overlay leaves out, and what is Helm's own."""
+    """But for the way in, traces and the priority class, which the overlay leaves out, and what is Helm's own."""
     example = yaml.safe_load((render.EXAMPLES / "production-ha" / "values.yaml").read_text())
     names = {
         "database": {"existingSecret": "inventory-api-database", "caSecret": "inventory-api-database-ca"},
@@ -81,7 +81,10 @@ def test_production_is_what_the_chart_installs_by_its_example() -> None:
     api = chart["NetworkPolicy", f"{RELEASE}-api"]["spec"]
     # That of the release is Helm's.
     api["ingress"][0]["from"] = [peer for peer in api["ingress"][0]["from"] if "podSelector" not in peer]
-    assert _unordered(specs(built(PRODUCTION))) == _unordered(specs(chart))
+    overlay = built(PRODUCTION)
+    assert _unordered(specs(overlay)) == _unordered(specs(chart))
+    for name, found in overlay.items():
+        assert found["metadata"].get("labels") == chart[name]["metadata"]["labels"], name
 
 
 def _unordered(node: Any) -> Any:

@@ -184,6 +184,11 @@ def test_a_closed_network_lets_through_what_is_needed_and_nothing_else(
         await_claim("the database is closed", lambda: not connects(cluster, name, f"{RELEASE}-postgresql", 5432))
         assert not connects(cluster, name, f"{RELEASE}-valkey", 6379)
         assert connects(cluster, name, RELEASE, 80)
+        nobody = "namespaceSelector.matchLabels.nobody=here"
+        named = (f"networkPolicy.apiFrom[0].{nobody}", f"networkPolicy.metricsFrom[0].{nobody}")
+        cluster.upgrade("replicaCount=2", "networkPolicy.enabled=true", *named)
+        await_claim("the API is closed to who is not named", lambda: not connects(cluster, name, RELEASE, 80))
+        assert not connects(cluster, name, pods[0]["status"]["podIP"], 9000)
     assert client.request("PATCH", f"/inventory/{item}", {"name": "Behind closed doors"}).status == 200
     assert cluster.helm_test().count("ok: ") == 3
     assert before == cluster.identities(), "policies roll no pod"

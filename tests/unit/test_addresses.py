@@ -62,8 +62,8 @@ def test_what_they_do_not_is_told_without_the_password(check: Callable[[str], No
         ),
         (
             verified_postgresql,
-            "postgresql://db/x?sslrootcert=/c",
-            "postgresql://db/x?sslmode=verify-full&sslrootcert=/c",
+            "postgresql://db/x?sslrootcert=/a%20b.crt",
+            "postgresql://db/x?sslmode=verify-full&sslrootcert=/a%20b.crt",
         ),
         (verified_redis, "rediss://:p@cache:6379/0", "rediss://:p@cache:6379/0?ssl_ca_certs=/a%20b.crt"),
         (verified_redis, "rediss://cache?protocol=3", "rediss://cache?ssl_ca_certs=/a%20b.crt&protocol=3"),
@@ -99,6 +99,26 @@ def test_an_address_that_would_not_verify_is_refused_where_there_is_an_authority
     with pytest.raises(SettingsError, match=f"^{variable}: .* verifies nothing") as raised:
         load({**given, variable: url}).check_addresses()
     assert "secret" not in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    ("variable", "url"),
+    [
+        ("INVENTORY_DATABASE_URL", "postgresql://db/x?sslrootcert=system"),
+        ("INVENTORY_REDIS_URL", "rediss://cache?ssl_ca_certs=/other.crt"),
+    ],
+)
+def test_there_is_one_authority(variable: str, url: str, tmp_path: Path) -> None:
+    """The one in the URL would silently win over that which somebody mounted for it."""
+    authority = tmp_path / "ca.crt"
+    authority.touch()
+    given = {
+        "INVENTORY_DATABASE_URL": "postgresql://db/x",
+        "INVENTORY_DATABASE_CA_FILE": str(authority),
+        "INVENTORY_REDIS_CA_FILE": str(authority),
+    }
+    with pytest.raises(SettingsError, match=f"^{variable}: .* names another authority"):
+        load({**given, variable: url}).check_addresses()
 
 
 def test_an_authority_that_is_not_there_is_told_at_the_start() -> None:

@@ -117,11 +117,13 @@ it does at once, and four; two are for migrations.
 
 {{/* Of a quantity of Kubernetes (512Mi, 100m, 1.5) or of Valkey (64mb): bytes, or cores. */}}
 {{- define "inventory-api.amount" -}}
-{{- $factors := dict "" 1 "m" 0.001 "k" 1e3 "M" 1e6 "G" 1e9 "T" 1e12 "P" 1e15 "E" 1e18
+{{- $factors := dict "" 1 "n" 1e-9 "u" 1e-6 "m" 0.001 "k" 1e3 "M" 1e6 "G" 1e9 "T" 1e12 "P" 1e15 "E" 1e18
     "Ki" 1024 "Mi" 1048576 "Gi" 1073741824 "Ti" 1099511627776 "Pi" 1125899906842624 "Ei" 1152921504606846976
     "kb" 1024 "mb" 1048576 "gb" 1073741824 }}
+{{- /* Helm makes a float of a number in a file, and 5.36870912e+08 of that as text. */}}
+{{- $number := "^[0-9.]+([eE][+-]?[0-9]+)?" }}
 {{- $text := toString . }}
-{{- mulf (regexFind "^[0-9.]+" $text | float64) (get $factors (regexFind "[a-zA-Z]*$" $text) | float64) }}
+{{- mulf (regexFind $number $text | float64) (get $factors (regexReplaceAll $number $text "") | float64) }}
 {{- end }}
 
 {{- define "inventory-api.checkCredentials" -}}
@@ -133,6 +135,12 @@ it does at once, and four; two are for migrations.
 {{- printf "\n%s: credentials.generate is off and there is no Secret with its credentials\nfix: %s.existingSecret: the name of a Secret with the keys `url` and `%s`, or credentials.generate: true"
     $name $name (ternary "password" "valkey.conf" (eq $name "database")) | fail }}
 {{- end }}
+{{- end }}
+{{- end }}
+{{- range $name := list "database" "redis" }}
+{{- $part := get $.Values $name }}
+{{- if and $part.caSecret $part.bundled.enabled }}
+{{- printf "\n%s: caSecret is there to verify a server by, and the bundled one has no TLS\nfix: %s.bundled.enabled: false with the address of another server in %s.existingSecret, or %s.caSecret: \"\"" $name $name $name $name | fail }}
 {{- end }}
 {{- end }}
 {{- if and .Values.database.directUrl (not .Values.database.existingSecret) }}
@@ -194,6 +202,12 @@ it does at once, and four; two are for migrations.
 {{- if and .Values.migrations.existingSecret .Values.database.directUrl }}
 {{- fail "\nmigrations: existingSecret and database.directUrl both say where migrations connect to\nfix: database.directUrl: false" }}
 {{- end }}
+{{- if and (eq .Values.migrations.mode "external") .Values.migrations.existingSecret }}
+{{- fail "\nmigrations: existingSecret is of no effect with mode external, where you run them\nfix: migrations.existingSecret: \"\", or another mode" }}
+{{- end }}
+{{- if gt (int64 .Values.migrations.timeoutSeconds) (int64 .Values.migrations.activeDeadlineSeconds) }}
+{{- printf "\nmigrations: timeoutSeconds %d > activeDeadlineSeconds %d, so that the Job ends before one attempt\nfix: migrations.activeDeadlineSeconds: %d or more" (int64 .Values.migrations.timeoutSeconds) (int64 .Values.migrations.activeDeadlineSeconds) (int64 .Values.migrations.timeoutSeconds) | fail }}
+{{- end }}
 {{- if and (eq .Values.migrations.mode "hook") (not (and .Values.database.existingSecret (not .Values.database.bundled.enabled))) }}
 {{- fail "\nmigrations: with mode hook they run before anything of the chart is there, also its database and the Secret of it\nfix: migrations.mode: job, or database.existingSecret with database.bundled.enabled: false" }}
 {{- end }}
@@ -205,6 +219,18 @@ it does at once, and four; two are for migrations.
 {{- range $name := list "database" "redis" }}
 {{- if not (or (dig "bundled" "enabled" false (get $.Values $name)) (dig $name "to" list $.Values.networkPolicy)) }}
 {{- printf "\nnetworkPolicy: nothing may be reached that is not named, and the %s of %s.existingSecret is not\nfix: networkPolicy.%s.to: [{ipBlock: {cidr: ...}}], or a namespaceSelector and a podSelector" $name $name $name | fail }}
+{{- end }}
+{{- end }}
+{{- if and $.Values.database.directUrl (not .migrations.to) (ne $.Values.migrations.mode "external") }}
+{{- fail "\nnetworkPolicy: nothing may be reached that is not named, and the server of `direct-url`, past the pooler, is not\nfix: networkPolicy.migrations.to: [{ipBlock: {cidr: ...}}], or a namespaceSelector and a podSelector" }}
+{{- end }}
+{{- if and .migrations.to (not (or $.Values.database.directUrl $.Values.migrations.existingSecret)) }}
+{{- fail "\nnetworkPolicy: migrations.to says where migrations go, and no address leads them there\nfix: database.directUrl: true, or migrations.existingSecret: the name of a Secret with that address" }}
+{{- end }}
+{{- range $name, $default := dict "database" 5432 "redis" 6379 "migrations" 5432 }}
+{{- $place := get $.Values.networkPolicy $name }}
+{{- if and (not $place.to) (ne (int $place.port) $default) }}
+{{- printf "\nnetworkPolicy: %s.port %d is of no effect without %s.to\nfix: networkPolicy.%s.to: where it is" $name (int $place.port) $name $name | fail }}
 {{- end }}
 {{- end }}
 {{- if and $.Values.otlp.endpoint (not .otlp.to) }}
@@ -220,6 +246,14 @@ it does at once, and four; two are for migrations.
 {{- end }}
 {{- if and .Values.service.nodePort (eq .Values.service.type "ClusterIP") }}
 {{- printf "\nservice: nodePort %d is of no use with type ClusterIP\nfix: service.type: NodePort, or service.nodePort: 0" (int .Values.service.nodePort) | fail }}
+{{- end }}
+{{- with .Values.service }}
+{{- if and (or .loadBalancerClass .loadBalancerSourceRanges) (ne .type "LoadBalancer") }}
+{{- printf "\nservice: loadBalancerClass and loadBalancerSourceRanges are of no use with type %s\nfix: service.type: LoadBalancer" .type | fail }}
+{{- end }}
+{{- if and .externalTrafficPolicy (eq .type "ClusterIP") }}
+{{- fail "\nservice: externalTrafficPolicy is of no use with type ClusterIP\nfix: service.type: NodePort or LoadBalancer" }}
+{{- end }}
 {{- end }}
 {{- if not (or .Values.serviceAccount.create .Values.serviceAccount.name) }}
 {{- fail "\nserviceAccount: create is off and no other account is named\nfix: serviceAccount.name: an account of the namespace, or serviceAccount.create: true" }}
@@ -254,8 +288,10 @@ it does at once, and four; two are for migrations.
 {{- end }}
 
 {{- define "inventory-api.checkLabels" -}}
-{{- range $value := list "commonLabels" "podLabels" }}
-{{- range $label := keys (get $.Values $value) | sortAlpha }}
+{{- $given := dict "commonLabels" .Values.commonLabels "podLabels" .Values.podLabels
+    "metrics.serviceMonitor.labels" .Values.metrics.serviceMonitor.labels "metrics.podMonitor.labels" .Values.metrics.podMonitor.labels }}
+{{- range $value, $labels := $given }}
+{{- range $label := keys $labels | sortAlpha }}
 {{- if or (hasPrefix "app.kubernetes.io/" $label) (eq $label "helm.sh/chart") }}
 {{- printf "\n%s: %s is set by the chart\nfix: another label, or nameOverride" $value $label | fail }}
 {{- end }}
@@ -264,6 +300,19 @@ it does at once, and four; two are for migrations.
 {{- end }}
 
 {{- define "inventory-api.checkExtraEnv" -}}
+{{- range .Values.extraContainers }}
+{{- if eq .name "api" }}{{ fail "\nextraContainers: api is the name of the chart's own\nfix: another name" }}{{ end }}
+{{- end }}
+{{- range .Values.extraVolumes }}
+{{- if has .name (list "credentials" "tmp") }}
+{{- printf "\nextraVolumes: %s is the name of the chart's own\nfix: another name" .name | fail }}
+{{- end }}
+{{- end }}
+{{- range .Values.extraVolumeMounts }}
+{{- if has (trimSuffix "/" .mountPath) (list "/tmp" "/etc/inventory-api/credentials") }}
+{{- printf "\nextraVolumeMounts: the chart mounts its own at %s\nfix: another mountPath" .mountPath | fail }}
+{{- end }}
+{{- end }}
 {{- $owners := dict
     "INVENTORY_DATABASE_URL_FILE" "database.existingSecret" "INVENTORY_DATABASE_URL" "database.existingSecret"
     "INVENTORY_DATABASE_DIRECT_URL_FILE" "database.directUrl" "INVENTORY_DATABASE_DIRECT_URL" "database.directUrl"

@@ -23,24 +23,19 @@ app.kubernetes.io/instance: {{ .root.Release.Name | quote }}
 app.kubernetes.io/component: {{ .component }}
 {{- end }}
 
-{{/* Of (root, component). */}}
+{{/* Of (root, component) and optionally (more): the nearest to the object counts, and the chart's own stay. */}}
 {{- define "inventory-api.labels" -}}
-{{ include "inventory-api.selectorLabels" . }}
-app.kubernetes.io/version: {{ .root.Chart.AppVersion | quote }}
-app.kubernetes.io/managed-by: {{ .root.Release.Service }}
-helm.sh/chart: {{ printf "%s-%s" .root.Chart.Name .root.Chart.Version | replace "+" "_" }}
-{{- with .root.Values.commonLabels }}
-{{ toYaml . }}
-{{- end }}
+{{- $own := include "inventory-api.selectorLabels" . | fromYaml }}
+{{- $_ := set $own "app.kubernetes.io/version" .root.Chart.AppVersion }}
+{{- $_ := set $own "app.kubernetes.io/managed-by" .root.Release.Service }}
+{{- $_ := set $own "helm.sh/chart" (printf "%s-%s" .root.Chart.Name .root.Chart.Version | replace "+" "_") }}
+{{- merge $own (.more | default dict) .root.Values.commonLabels | toYaml }}
 {{- end }}
 
 {{/* Of (root, component, name) and optionally (annotations, more labels): the metadata of every object. */}}
 {{- define "inventory-api.metadata" -}}
 name: {{ .name | quote }}
 labels: {{- include "inventory-api.labels" . | nindent 2 }}
-{{- with .more }}
-  {{- toYaml . | nindent 2 }}
-{{- end }}
 {{- with merge (dict) (.annotations | default dict) .root.Values.commonAnnotations }}
 annotations: {{- toYaml . | nindent 2 }}
 {{- end }}
