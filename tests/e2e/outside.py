@@ -20,6 +20,7 @@ from .cluster import RELEASE, Cluster, run, say
 # On kept connections, and as many on new ones.
 RATE = 10
 REACH_SECONDS = 3
+LEAST = 5
 ADJUSTMENT = '{"lines": [{"sku": "%s", "delta": 1, "reason": "found"}]}'
 
 
@@ -64,6 +65,7 @@ def load_from_outside(
         yield found
         found.outcomes = Outcomes(outcome for load in loads for outcome in load.stop())
         say(f"load from outside: {len(found.outcomes)} requests, lost: {found.lost or 'none'}")
+        assert len(found.outcomes) >= LEAST, "that nothing was lost would say little"
 
 
 def address(cluster: Cluster) -> tuple[str, int]:

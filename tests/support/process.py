@@ -3,6 +3,7 @@
 import contextlib
 import json
 import os
+import random
 import shutil
 import signal
 import socket
@@ -35,6 +36,16 @@ def free_ports(count: int) -> list[int]:
         for probe in sockets:
             probe.bind(("127.0.0.1", 0))
         return [probe.getsockname()[1] for probe in sockets]
+
+
+def free_pair() -> int:
+    """A port that nobody listens on, nor on the next; below those that the system gives to whoever connects."""
+    while True:
+        port = random.randrange(20_000, 32_000)  # noqa: S311 -- hides nothing
+        with contextlib.suppress(OSError), contextlib.ExitStack() as stack:
+            for number in (port, port + 1):
+                stack.enter_context(socket.socket()).bind(("127.0.0.1", number))
+            return port
 
 
 def clean_environment(values: Mapping[str, object]) -> dict[str, str]:

@@ -288,6 +288,11 @@ it does at once, and four; two are for migrations.
 {{- end }}
 
 {{- define "inventory-api.checkLabels" -}}
+{{- range $annotation := keys .Values.commonAnnotations | sortAlpha }}
+{{- if hasPrefix "helm.sh/" $annotation }}
+{{- printf "\ncommonAnnotations: %s is Helm's, and would change what every object is to it\nfix: leave it out" $annotation | fail }}
+{{- end }}
+{{- end }}
 {{- $given := dict "commonLabels" .Values.commonLabels "podLabels" .Values.podLabels
     "metrics.serviceMonitor.labels" .Values.metrics.serviceMonitor.labels "metrics.podMonitor.labels" .Values.metrics.podMonitor.labels }}
 {{- range $value, $labels := $given }}

@@ -13,7 +13,7 @@ from typing import Any
 import httpx
 import psutil
 import pytest
-from tests.support.process import MODULE, Running, Server, clean_environment, free_ports
+from tests.support.process import MODULE, Running, Server, clean_environment, free_pair, free_ports
 from tests.support.service import ADMIN_KEY, AUTHORIZATION
 from tests.support.waiting import wait_until
 
@@ -33,7 +33,7 @@ def start(data: Path, tmp_path: Path) -> Iterator[Start]:
     started: list[Server] = []
 
     def begin(*arguments: str, ready: bool = True, **environment: object) -> Server:
-        port, management_port = free_ports(2)
+        (port,), management_port = free_ports(1), free_pair()
         flags = ["--port", str(port), "--management-port", str(management_port), "--data-dir", str(data)]
         directory = tmp_path / str(len(started))
         directory.mkdir()

@@ -118,9 +118,9 @@ async def test_a_value_ends_by_itself(redis: GuardedRedis, monkeypatch: pytest.M
 
 @pytest.fixture
 def aging(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Every value is due to be loaded anew."""
-    monkeypatch.setattr(read_cache, "LEAST_AGE", 0)
-    monkeypatch.setattr(read_cache, "MOST_AGE", 0)
+    """Every value is due to be loaded anew: before it is made, as it says when to the millisecond, rounded."""
+    monkeypatch.setattr(read_cache, "LEAST_AGE", -1)
+    monkeypatch.setattr(read_cache, "MOST_AGE", -1)
 
 
 async def test_a_young_value_is_not_loaded_anew(redis: GuardedRedis) -> None:
