@@ -205,6 +205,7 @@ async def adjust(
             [level["location"] for level in levels],
             ["adjustment" for _ in lines],
             [line.delta for line in lines],
+            [0 for _ in lines],
             reached,
             [level["reserved"] for level in levels],
             [line.reason for line in lines],
