@@ -161,9 +161,7 @@ class Database:
                 raise DependencyUnavailable("The database is not available.") from error
             raise
 
-    async def _connect(self, *_: Any, **options: Any) -> asyncpg.Connection:
-        for given in ("loop", "connection_class", "record_class"):
-            options.pop(given, None)
+    async def _connect(self, *_: object, **__: object) -> asyncpg.Connection:
         try:
             dsn = self._dsn()
         except Exception as error:

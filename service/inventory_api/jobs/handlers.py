@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 from prometheus_client import Gauge
@@ -65,8 +65,6 @@ class Handlers:
         del work
         found = await ledger.mismatches(self._dsn())
         self._ledger_mismatches.set(len(found))
-        for mismatch in found:
-            logger.error("a level is not the sum of its movements", extra=asdict(mismatch))
 
     async def purge(self, work: Work) -> None:
         """Remove what nobody asks for any more, some rows at a time."""

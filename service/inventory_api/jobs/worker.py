@@ -85,9 +85,7 @@ class QueueWorker:
         self._ending.set()
 
     async def _run_once(self) -> None:
-        connections = await asyncpg.create_pool(
-            min_size=0, max_size=QUEUE_CONNECTIONS, connect=self._connect, command_timeout=pool.COMMAND_TIMEOUT
-        )
+        connections = await asyncpg.create_pool(min_size=0, max_size=QUEUE_CONNECTIONS, connect=self._connect)
         try:
             repository = Repository(PollingDriver(connections))
             queue, scheduler = self._queue_manager(repository), self._scheduler(repository)
@@ -147,9 +145,7 @@ class QueueWorker:
         async with self._database.session() as session:
             await enqueue(session, job)
 
-    async def _connect(self, *_: object, **options: object) -> asyncpg.Connection:
-        for given in ("loop", "connection_class", "record_class"):
-            options.pop(given, None)
+    async def _connect(self, *_: object, **__: object) -> asyncpg.Connection:
         return await pool.connect(self._dsn(), server_settings=CONNECTION_SETTINGS)
 
 

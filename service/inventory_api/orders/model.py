@@ -1,7 +1,7 @@
 """Orders, as the service sees them."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any, Literal
 from uuid import UUID
@@ -41,7 +41,7 @@ class Order:
 
     def fields(self) -> dict[str, Any]:
         """What the audit compares."""
-        lines = [{"sku": line.sku, "location": line.location, "quantity": line.quantity} for line in self.lines]
+        lines = [asdict(line) for line in self.lines]
         reservation_id = str(self.reservation_id) if self.reservation_id else None
         return {
             "status": self.status,

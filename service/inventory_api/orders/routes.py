@@ -1,6 +1,5 @@
 """Orders over HTTP."""
 
-from collections.abc import Awaitable, Callable
 from dataclasses import asdict
 from functools import partial
 from typing import Annotated
@@ -29,7 +28,7 @@ from inventory_api.http.deps import (
     RequestProvenance,
     RequiredIdempotency,
 )
-from inventory_api.http.idempotency.records import Answer
+from inventory_api.http.idempotency.execution import answering
 from inventory_api.http.openapi import BODY, IDEMPOTENCY, REQUIRED_IDEMPOTENCY, error_responses
 from inventory_api.http.responses import json_response
 from inventory_api.http.routing import Route, requires
@@ -87,7 +86,8 @@ async def create_order(
             return await service.create(session, external_ref, creation.demands(), provenance)
         return await service.create_from_reservation(session, external_ref, creation.reservation_id, provenance)
 
-    return await counting.order("created", idempotency.run(session, _answering(201, create)))
+    answer = answering(create, OrderView.of, lambda order: f"/orders/{order.id}")
+    return await counting.order("created", idempotency.run(session, answer))
 
 
 @router.get("/{id}", response_model=OrderView, responses=error_responses(NotFound))
@@ -107,7 +107,7 @@ async def fulfill_order(
     counting: Counting,
 ) -> Response:
     """What is reserved for it leaves the stock."""
-    answer = _answering(200, lambda: service.fulfil(session, id, provenance))
+    answer = answering(lambda: service.fulfil(session, id, provenance), OrderView.of)
     return await counting.order("fulfilled", idempotency.run(session, answer))
 
 
@@ -121,14 +121,5 @@ async def cancel_order(
     counting: Counting,
 ) -> Response:
     """What is reserved for it is available again."""
-    answer = _answering(200, lambda: service.cancel(session, id, provenance))
+    answer = answering(lambda: service.cancel(session, id, provenance), OrderView.of)
     return await counting.order("cancelled", idempotency.run(session, answer))
-
-
-def _answering(status: int, change: Callable[[], Awaitable[Order]]) -> Callable[[], Awaitable[Answer]]:
-    async def answer() -> Answer:
-        order = await change()
-        location = f"/orders/{order.id}" if status == 201 else None  # noqa: PLR2004
-        return Answer(status, OrderView.of(order).model_dump_json(), location)
-
-    return answer

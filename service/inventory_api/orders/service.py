@@ -1,8 +1,9 @@
 """What can be done with an order: in one transaction with its stock, ledger and audit."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime
+from typing import Literal
 from uuid import UUID
 
 from uuid_utils.compat import uuid7
@@ -16,7 +17,25 @@ from inventory_api.orders import queries
 from inventory_api.orders.model import Order, resource
 from inventory_api.orders.queries import Filters
 from inventory_api.reservations import service as reservations
-from inventory_api.stock.model import Allocation, Demand
+from inventory_api.stock.model import Allocation, Demand, Kind
+
+Ending = Literal["fulfilled", "cancelled"]
+
+
+@dataclass(frozen=True, slots=True)
+class _Meaning:
+    """What an ending is in the audit, in the ledger and for others, and whether what was reserved leaves by it."""
+
+    action: str
+    movement: Kind
+    event: events.EventType
+    leaves: bool
+
+
+ENDINGS: Mapping[Ending, _Meaning] = {
+    "fulfilled": _Meaning("fulfil", "fulfilment", "order.fulfilled", leaves=True),
+    "cancelled": _Meaning("cancel", "cancellation", "order.cancelled", leaves=False),
+}
 
 
 async def get(session: Session, order_id: UUID) -> Order:
@@ -73,12 +92,7 @@ async def fulfil(session: Session, order_id: UUID, provenance: Provenance) -> Or
     Raises:
         NotFound, InvalidTransition: as the names say.
     """
-    order = await get(session, order_id)
-    order.require("fulfilled")
-    levels = await reservations.lock_levels(session, order.lines)
-    fulfilled = await _change(session, order, replace(order, status="fulfilled"), "fulfil", provenance)
-    await reservations.let_go(session, levels, order.lines, "fulfilment", resource(order_id), provenance, leaves=True)
-    return fulfilled
+    return await _end(session, order_id, "fulfilled", provenance)
 
 
 @in_transaction
@@ -88,12 +102,7 @@ async def cancel(session: Session, order_id: UUID, provenance: Provenance) -> Or
     Raises:
         NotFound, InvalidTransition: as the names say.
     """
-    order = await get(session, order_id)
-    order.require("cancelled")
-    levels = await reservations.lock_levels(session, order.lines)
-    cancelled = await _change(session, order, replace(order, status="cancelled"), "cancel", provenance)
-    await reservations.let_go(session, levels, order.lines, "cancellation", resource(order_id), provenance)
-    return cancelled
+    return await _end(session, order_id, "cancelled", provenance)
 
 
 async def _insert(
@@ -113,14 +122,22 @@ async def _insert(
     return order
 
 
-async def _change(session: Session, order: Order, changed: Order, action: str, provenance: Provenance) -> Order:
-    updated_at = await queries.change(session, order, changed.status)
+async def _end(session: Session, order_id: UUID, status: Ending, provenance: Provenance) -> Order:
+    """It becomes that, and nothing is reserved for it any more."""
+    order = await get(session, order_id)
+    order.require(status)
+    levels = await reservations.lock_levels(session, order.lines)
+    updated_at = await queries.change(session, order, status)
     if updated_at is None:
         raise InvalidTransition("The order has just been changed by another request.")
-    await _record(session, action, order.fields(), changed, provenance)
-    kind: events.EventType = "order.fulfilled" if changed.status == "fulfilled" else "order.cancelled"
-    await events.emit(session, kind, updated_at, _told(changed), provenance)
-    return replace(changed, updated_at=updated_at)
+    ended = replace(order, status=status, updated_at=updated_at)
+    ending = ENDINGS[status]
+    await _record(session, ending.action, order.fields(), ended, provenance)
+    await events.emit(session, ending.event, updated_at, _told(ended), provenance)
+    await reservations.let_go(
+        session, levels, order.lines, ending.movement, resource(order_id), provenance, leaves=ending.leaves
+    )
+    return ended
 
 
 def _told(order: Order) -> dict[str, object]:

@@ -1,7 +1,7 @@
 """Reservations, as the service sees them."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any, Literal
 from uuid import UUID
@@ -44,5 +44,5 @@ class Reservation:
 
     def fields(self) -> dict[str, Any]:
         """What the audit compares."""
-        lines = [{"sku": line.sku, "location": line.location, "quantity": line.quantity} for line in self.lines]
+        lines = [asdict(line) for line in self.lines]
         return {"status": self.status, "expires_at": self.expires_at.isoformat(), "lines": lines}

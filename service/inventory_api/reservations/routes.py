@@ -1,6 +1,5 @@
 """Reservations over HTTP."""
 
-from collections.abc import Awaitable, Callable
 from typing import Annotated
 from uuid import UUID
 
@@ -23,12 +22,11 @@ from inventory_api.http.deps import (
     RequestProvenance,
     RequiredIdempotency,
 )
-from inventory_api.http.idempotency.records import Answer
+from inventory_api.http.idempotency.execution import answering
 from inventory_api.http.openapi import BODY, IDEMPOTENCY, REQUIRED_IDEMPOTENCY, error_responses
 from inventory_api.http.responses import json_response
 from inventory_api.http.routing import Route, requires
 from inventory_api.reservations import service
-from inventory_api.reservations.model import Reservation
 from inventory_api.reservations.schemas import ReservationCreation, ReservationExtension, ReservationView
 
 router = APIRouter(prefix="/reservations", tags=["reservations"], route_class=Route)
@@ -54,7 +52,11 @@ async def create_reservation(
     counting: Counting,
 ) -> Response:
     """Hold stock for a while: every line, or none."""
-    answer = _answering(201, lambda: service.create(session, creation.demands(), creation.ttl_seconds, provenance))
+    answer = answering(
+        lambda: service.create(session, creation.demands(), creation.ttl_seconds, provenance),
+        ReservationView.of,
+        lambda reservation: f"/reservations/{reservation.id}",
+    )
     return await counting.reservation("created", idempotency.run(session, answer))
 
 
@@ -76,7 +78,7 @@ async def extend_reservation(
     counting: Counting,
 ) -> Response:
     """Hold it for so long from now."""
-    answer = _answering(200, lambda: service.extend(session, id, extension.ttl_seconds, provenance))
+    answer = answering(lambda: service.extend(session, id, extension.ttl_seconds, provenance), ReservationView.of)
     return await counting.reservation("extended", idempotency.run(session, answer))
 
 
@@ -90,14 +92,5 @@ async def release_reservation(
     counting: Counting,
 ) -> Response:
     """Hold it no more."""
-    answer = _answering(200, lambda: service.release(session, id, provenance))
+    answer = answering(lambda: service.release(session, id, provenance), ReservationView.of)
     return await counting.reservation("released", idempotency.run(session, answer))
-
-
-def _answering(status: int, change: Callable[[], Awaitable[Reservation]]) -> Callable[[], Awaitable[Answer]]:
-    async def answer() -> Answer:
-        reservation = await change()
-        location = f"/reservations/{reservation.id}" if status == 201 else None  # noqa: PLR2004
-        return Answer(status, ReservationView.of(reservation).model_dump_json(), location)
-
-    return answer

@@ -4,8 +4,10 @@ import asyncio
 import itertools
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
+from typing import TypeVar
 
 from prometheus_client import Counter
+from pydantic import BaseModel
 from starlette.responses import Response
 
 from inventory_api.database.session import Session
@@ -20,10 +22,23 @@ WAIT_SECONDS = 2.0
 # Between one look and the next, the last again and again.
 PAUSES_SECONDS = (0.05, 0.1, 0.2)
 Effect = Callable[[], Awaitable[Answer]]
+T = TypeVar("T")
 
 
 class _InProgress(Exception):
     """Another request with this key is being worked on, or has just been answered."""
+
+
+def answering(
+    change: Callable[[], Awaitable[T]], view: Callable[[T], BaseModel], path: Callable[[T], str] | None = None
+) -> Effect:
+    """The effect that makes the change and answers with its view: 201 with the `path` of what was made, else 200."""
+
+    async def answer() -> Answer:
+        changed = await change()
+        return Answer(201 if path else 200, view(changed).model_dump_json(), path(changed) if path else None)
+
+    return answer
 
 
 class Idempotency:
