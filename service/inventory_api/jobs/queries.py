@@ -25,11 +25,13 @@ PAGE = Listing(
     {"dead": "status = 'failed'", "after": "(updated, id) < ({}, {})"},
 )
 
+# Without its key: another with the same one may be waiting by now.
 REPLAY = Statement(
     "jobs.replay",
     """
     UPDATE pgqueuer
-    SET status = 'queued', starts = 0, attempts = 0, execute_after = now(), updated = now(), queue_manager_id = NULL
+    SET status = 'queued', starts = 0, attempts = 0, execute_after = now(), updated = now(), queue_manager_id = NULL,
+        dedupe_key = NULL
     WHERE id = $1 AND status = 'failed'
     RETURNING entrypoint
     """,

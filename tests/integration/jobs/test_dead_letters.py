@@ -99,3 +99,14 @@ async def test_the_command_line_does_the_same(database_url: str, letters: list[i
     assert (await run("purge", str(letters[1]))).returncode == 0
     missing = await run("purge", str(letters[1]))
     assert (missing.returncode, missing.stderr) == (1, "inventory-api jobs: There is no dead letter with this id.\n")
+
+
+async def test_one_whose_successor_waits_already_is_replayed_beside_it(service: Service, database_url: str) -> None:
+    """As of a schedule, whose jobs have one key: the next one came while nobody looked."""
+    await add(database_url, {}, dedupe_key="schedule:x")
+    await execute(database_url, "UPDATE pgqueuer SET status = 'failed'")
+    (letter,) = await asyncio.to_thread(fetch, database_url, "SELECT id FROM pgqueuer")
+    await add(database_url, {}, dedupe_key="schedule:x")
+    assert (await service.api.post(f"/jobs/dead-letters/{letter['id']}/replay")).status_code == 204
+    waiting = await asyncio.to_thread(fetch, database_url, "SELECT id FROM pgqueuer WHERE status = 'queued'")
+    assert len(waiting) == 2
