@@ -5,8 +5,9 @@ from dataclasses import dataclass
 from functools import cache, cached_property
 from typing import Any
 
+import pytest
 import yaml
-from helm.command import CHART, run
+from helm.command import CHART, HelmError, run
 
 RELEASE = "shop"
 FULLNAME = "shop-inventory-api"
@@ -314,6 +315,13 @@ class Helm:
 @cache
 def _rendered(binary: str, values: str, release: str, arguments: tuple[str, ...]) -> Rendering:
     return Rendering(run(binary, "template", release, str(CHART), *arguments, values=values))
+
+
+def refusal(helm: Helm, values: Values) -> str:
+    """What Helm says when it refuses."""
+    with pytest.raises(HelmError) as refused:
+        helm.template(values)
+    return str(refused.value)
 
 
 def credentials(pod: Manifest) -> list[Manifest]:

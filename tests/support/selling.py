@@ -1,11 +1,13 @@
 """Reservations and orders, as a client makes them; and what must be true of stock that is reserved."""
 
+import asyncio
 import uuid
 from collections.abc import Mapping
 from typing import Any
 
 import httpx
 
+from tests.support.database import UNBALANCED, fetch
 from tests.support.service import Service
 
 # Levels whose `reserved` is not the sum of what reservations hold and of what confirmed orders have.
@@ -53,3 +55,9 @@ async def level(service: Service, sku: str, location: str = "MAIN") -> tuple[int
     levels = (await service.api.get(f"/inventory/{sku}")).raise_for_status().json()["levels"]
     (found,) = [one for one in levels if one["location"] == location]
     return found["on_hand"], found["reserved"]
+
+
+async def assert_accounted(database_url: str) -> None:
+    """Stock is what the ledger says, and reserved is what somebody has."""
+    for query in (UNBALANCED, UNACCOUNTED):
+        assert await asyncio.to_thread(fetch, database_url, query) == []

@@ -5,8 +5,7 @@ import uuid
 from typing import Any
 
 import pytest
-from tests.support.database import UNBALANCED, fetch
-from tests.support.selling import UNACCOUNTED, level, line, order, post, reserve
+from tests.support.selling import assert_accounted, level, line, order, post, reserve
 from tests.support.service import Service, error_of
 
 
@@ -20,8 +19,7 @@ async def _items(service: Service) -> None:
 async def _accounted(service: Service, database_url: str) -> Any:
     """Whatever a test does, stock is what the ledger says, and reserved is what somebody has."""
     yield
-    for query in (UNBALANCED, UNACCOUNTED):
-        assert await asyncio.to_thread(fetch, database_url, query) == []
+    await assert_accounted(database_url)
 
 
 async def test_an_order_reserves_its_lines_and_is_found(service: Service) -> None:

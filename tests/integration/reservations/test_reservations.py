@@ -6,8 +6,8 @@ from datetime import datetime
 from typing import Any
 
 import pytest
-from tests.support.database import UNBALANCED, execute, fetch
-from tests.support.selling import EXPIRE, UNACCOUNTED, level, line, order, post, reserve
+from tests.support.database import execute, fetch
+from tests.support.selling import EXPIRE, assert_accounted, level, line, order, post, reserve
 from tests.support.service import Service, error_of
 
 
@@ -21,8 +21,7 @@ async def _items(service: Service) -> None:
 async def _accounted(service: Service, database_url: str) -> Any:
     """Whatever a test does, stock is what the ledger says, and reserved is what somebody has."""
     yield
-    for query in (UNBALANCED, UNACCOUNTED):
-        assert await asyncio.to_thread(fetch, database_url, query) == []
+    await assert_accounted(database_url)
 
 
 async def expire(database_url: str, reservation: dict[str, Any]) -> None:

@@ -2,8 +2,8 @@
 
 import asyncio
 
-from tests.support.database import UNBALANCED, execute, fetch
-from tests.support.selling import EXPIRE, UNACCOUNTED, level, line, order, reserve
+from tests.support.database import execute
+from tests.support.selling import EXPIRE, assert_accounted, level, line, order, reserve
 from tests.support.service import Service
 
 from inventory_api.audit import Provenance
@@ -30,8 +30,7 @@ async def test_it_lets_go_of_every_expired_line_and_of_no_other(service: Service
     assert (await level(service, "A-1"), await level(service, "B-2")) == ((10, 1), (10, 2))
     statuses = {(await service.api.get(f"/reservations/{one}")).json()["status"] for one in expired}
     assert statuses == {"expired"}
-    for query in (UNBALANCED, UNACCOUNTED):
-        assert await asyncio.to_thread(fetch, database_url, query) == []
+    await assert_accounted(database_url)
     entries = (await service.api.get("/audit", params={"actor": reservations.SWEEPER})).json()["items"]
     assert len(entries) == 3
 
@@ -47,5 +46,4 @@ async def test_sweeps_at_once_and_sales_let_go_of_each_line_once(service: Servic
     assert [answer.status_code for answer in answers] == [201] * 10
     assert sum(counts) <= 20
     assert await level(service, "A-1") == (100, 100)
-    for query in (UNBALANCED, UNACCOUNTED):
-        assert await asyncio.to_thread(fetch, database_url, query) == []
+    await assert_accounted(database_url)
