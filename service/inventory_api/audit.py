@@ -91,7 +91,7 @@ async def record(
     changed = {resource: fields for resource, fields in changes.items() if fields}
     if not changed:
         return
-    await session.execute(
+    await session.write(
         INSERT,
         [uuid7() for _ in changed],
         [*changed],

@@ -18,7 +18,7 @@ from inventory_api.database.errors import (
     is_refusal,
     is_unavailable,
 )
-from inventory_api.database.statement import Statement
+from inventory_api.database.statement import Statement, together
 from inventory_api.errors import DeadlineExceeded, DependencyUnavailable
 from inventory_api.telemetry import request_context
 from inventory_api.telemetry.spans import child_span
@@ -45,6 +45,7 @@ class Session:
         self._connection: asyncpg.pool.PoolConnectionProxy | None = None
         self._is_in_transaction = False
         self._changed: set[str] = set()
+        self._left: list[tuple[Statement, tuple[object, ...]]] = []
 
     @property
     def is_in_transaction(self) -> bool:
@@ -70,6 +71,26 @@ class Session:
         """For statements without a result."""
         await self._run(statement, lambda connection: connection.execute(statement.sql, *arguments))
 
+    async def write(self, statement: Statement, *arguments: object) -> None:
+        """An INSERT that nobody waits for: within a transaction it is left for its end, to be sent with others."""
+        if not self._is_in_transaction:
+            await self.execute(statement, *arguments)
+            return
+        if any(statement is one for one, _ in self._left):
+            await self._write_left()  # PostgreSQL promises no order within one statement.
+        self._left.append((statement, arguments))
+
+    async def finish(self, statement: Statement, *arguments: object) -> asyncpg.Record | None:
+        """As `fetch_one`, together with all that has been left for the end of the transaction."""
+        left, self._left = self._left, []
+        combined = together(tuple(one for one, _ in left), statement)
+        return await self.fetch_one(combined, *(value for _, values in left for value in values), *arguments)
+
+    async def _write_left(self) -> None:
+        if self._left:
+            statement, arguments = self._left.pop()
+            await self.finish(statement, *arguments)
+
     def changed(self, *resources: str) -> None:
         """Note what the open transaction changes; `Database.after_commit` is told once it may be seen by others."""
         self._changed.update(resources)
@@ -82,12 +103,14 @@ class Session:
         After it, the connection is given back before anybody is told.
         """
         self._changed.clear()
+        self._left.clear()
         connection = await self._borrowed()
         transaction = connection.transaction()
         await self._begin(transaction)
         self._is_in_transaction = True
         try:
             yield
+            await self._write_left()
         except BaseException:
             # The error that led here is the one to tell; a connection that cannot roll back is dropped when returned.
             with suppress(*UNUSABLE):

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 
 # What would outlive the unit of work on its connection: settings, listeners, cursors, prepared statements, temporary
 # tables, and locks of the session.
@@ -12,6 +12,7 @@ SESSION_STATE = re.compile(
     r"|\bpg_(try_)?advisory_lock|\bset_config\([^)]*,\s*false\s*\)",
     re.IGNORECASE,
 )
+PARAMETER = re.compile(r"\$(\d+)")
 
 
 @dataclass(frozen=True)
@@ -33,6 +34,34 @@ class Statement:
             )
 
     @cached_property
+    def parameters(self) -> int:
+        """How many arguments it takes."""
+        return max((int(number) for number in PARAMETER.findall(self.sql)), default=0)
+
+    @cached_property
     def attributes(self) -> Mapping[str, str]:
         """Those of its span, by the semantic conventions."""
         return {"db.system.name": "postgresql", "db.query.summary": self.name, "db.query.text": self.sql}
+
+
+@lru_cache(maxsize=256)
+def together(first: tuple[Statement, ...], last: Statement) -> Statement:
+    """All of them as one statement, for one round trip; its arguments are theirs, in order, and its result is `last`'s.
+
+    None sees what another one writes.
+
+    Raises:
+        ValueError: one of `first` is not a single INSERT: within a WITH, PostgreSQL takes no WITH that writes.
+    """
+    parts, count = [], 0
+    for number, statement in enumerate(first):
+        if not statement.sql.lstrip().startswith("INSERT"):
+            raise ValueError(f"{statement.name} is no INSERT, and cannot be sent together with others")
+        parts.append(f"part_{number} AS ({_renumbered(statement.sql, count)})")
+        count += statement.parameters
+    name = "+".join(statement.name for statement in (*first, last))
+    return Statement(name, f"WITH {', '.join(parts)} {_renumbered(last.sql, count)}") if parts else last
+
+
+def _renumbered(sql: str, offset: int) -> str:
+    return PARAMETER.sub(lambda found: f"${int(found[1]) + offset}", sql)

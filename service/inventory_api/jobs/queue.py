@@ -31,7 +31,7 @@ async def enqueue(session: Session, job: Job) -> None:
         "trace_id": job.provenance.trace_id,
         "otel": carrier,
     }
-    await session.execute(
+    await session.write(
         ENQUEUE,
         job.entrypoint.name,
         job.entrypoint.priority,

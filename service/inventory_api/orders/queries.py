@@ -24,18 +24,19 @@ GET = Statement("orders.get", f"SELECT {COLUMNS} FROM sales_order WHERE id = $1"
 INSERT = Statement(
     "orders.insert",
     """
-    WITH made AS (
-        INSERT INTO sales_order (id, external_ref, reservation_id, created_at, updated_at)
-        SELECT $1, $2, $3, moment, moment FROM clock_timestamp() AS moment
-        ON CONFLICT (external_ref) DO NOTHING
-        RETURNING id, created_at
-    ), lines AS (
-        INSERT INTO sales_order_line (order_id, number, sku, location, quantity)
-        SELECT made.id, line.number, line.sku, line.location, line.quantity
-        FROM made,
-             unnest($4::text[], $5::text[], $6::integer[]) WITH ORDINALITY AS line (sku, location, quantity, number)
-    )
-    SELECT created_at FROM made
+    INSERT INTO sales_order (id, external_ref, reservation_id, created_at, updated_at)
+    SELECT $1, $2, $3, moment, moment FROM clock_timestamp() AS moment
+    ON CONFLICT (external_ref) DO NOTHING
+    RETURNING created_at
+    """,
+)
+
+INSERT_LINES = Statement(
+    "orders.insert_lines",
+    """
+    INSERT INTO sales_order_line (order_id, number, sku, location, quantity)
+    SELECT $1, number, sku, location, quantity
+    FROM unnest($2::text[], $3::text[], $4::integer[]) WITH ORDINALITY AS line (sku, location, quantity, number)
     """,
 )
 
@@ -75,23 +76,22 @@ async def get(session: Session, order_id: UUID) -> Order | None:
 
 
 async def insert(
-    session: Session,
-    order_id: UUID,
-    external_ref: str | None,
-    reservation_id: UUID | None,
-    lines: Sequence[Allocation],
+    session: Session, order_id: UUID, external_ref: str | None, reservation_id: UUID | None
 ) -> datetime | None:
-    """When it was made; None where there is one with this external_ref."""
-    row = await session.fetch_one(
-        INSERT,
+    """When it was made, without its lines; None where there is one with this external_ref."""
+    row = await session.fetch_one(INSERT, order_id, external_ref, reservation_id)
+    return row["created_at"] if row is not None else None
+
+
+async def insert_lines(session: Session, order_id: UUID, lines: Sequence[Allocation]) -> None:
+    """Before the transaction that made the order ends."""
+    await session.write(
+        INSERT_LINES,
         order_id,
-        external_ref,
-        reservation_id,
         [line.sku for line in lines],
         [line.location for line in lines],
         [line.quantity for line in lines],
     )
-    return row["created_at"] if row is not None else None
 
 
 async def change(session: Session, order: Order, status: Status) -> datetime | None:

@@ -66,9 +66,9 @@ async def create(
         Conflict: there is one with this external_ref.
         UnknownSku, UnknownLocation, ItemDiscontinued, InsufficientStock: as the names say, with every such line.
     """
-    order_id = uuid7()
-    lines = await reservations.hold(session, demands, "order", resource(order_id), provenance)
-    return await _insert(session, order_id, external_ref, None, lines, provenance)
+    order = await _insert(session, external_ref, None)
+    lines = await reservations.hold(session, demands, "order", resource(order.id), provenance)
+    return await _complete(session, order, lines, provenance)
 
 
 @in_transaction
@@ -82,7 +82,7 @@ async def create_from_reservation(
         NotFound, ReservationExpired, InvalidTransition: of the reservation, as the names say.
     """
     lines = await reservations.commit(session, reservation_id, provenance)
-    return await _insert(session, uuid7(), external_ref, reservation_id, lines, provenance)
+    return await _complete(session, await _insert(session, external_ref, reservation_id), lines, provenance)
 
 
 @in_transaction
@@ -105,21 +105,21 @@ async def cancel(session: Session, order_id: UUID, provenance: Provenance) -> Or
     return await _end(session, order_id, "cancelled", provenance)
 
 
-async def _insert(
-    session: Session,
-    order_id: UUID,
-    external_ref: str | None,
-    reservation_id: UUID | None,
-    lines: Sequence[Allocation],
-    provenance: Provenance,
-) -> Order:
-    created_at = await queries.insert(session, order_id, external_ref, reservation_id, lines)
+async def _insert(session: Session, external_ref: str | None, reservation_id: UUID | None) -> Order:
+    """Without lines: before any turn is waited for, so that turns are kept for as few round trips as can be."""
+    order_id = uuid7()
+    created_at = await queries.insert(session, order_id, external_ref, reservation_id)
     if created_at is None:
         raise Conflict("There is an order with this external_ref.")
-    order = Order(order_id, external_ref, "confirmed", reservation_id, created_at, created_at, tuple(lines))
-    await _record(session, "create", {}, order, provenance)
-    await events.emit(session, "order.created", created_at, _told(order), provenance)
-    return order
+    return Order(order_id, external_ref, "confirmed", reservation_id, created_at, created_at, ())
+
+
+async def _complete(session: Session, order: Order, lines: Sequence[Allocation], provenance: Provenance) -> Order:
+    completed = replace(order, lines=tuple(lines))
+    await queries.insert_lines(session, order.id, lines)
+    await _record(session, "create", {}, completed, provenance)
+    await events.emit(session, "order.created", order.created_at, _told(completed), provenance)
+    return completed
 
 
 async def _end(session: Session, order_id: UUID, status: Ending, provenance: Provenance) -> Order:

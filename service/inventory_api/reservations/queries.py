@@ -37,17 +37,18 @@ LOCK = Statement(
 INSERT = Statement(
     "reservations.insert",
     """
-    WITH made AS (
-        INSERT INTO reservation (id, expires_at, created_at, updated_at)
-        SELECT $1, moment + $2 * interval '1 second', moment, moment FROM clock_timestamp() AS moment
-        RETURNING id, expires_at, created_at
-    ), lines AS (
-        INSERT INTO reservation_line (reservation_id, number, sku, location, quantity, expires_at)
-        SELECT made.id, line.number, line.sku, line.location, line.quantity, made.expires_at
-        FROM made,
-             unnest($3::text[], $4::text[], $5::integer[]) WITH ORDINALITY AS line (sku, location, quantity, number)
-    )
-    SELECT expires_at, created_at FROM made
+    INSERT INTO reservation (id, expires_at, created_at, updated_at)
+    SELECT $1, moment + $2 * interval '1 second', moment, moment FROM clock_timestamp() AS moment
+    RETURNING expires_at, created_at
+    """,
+)
+
+INSERT_LINES = Statement(
+    "reservations.insert_lines",
+    """
+    INSERT INTO reservation_line (reservation_id, expires_at, number, sku, location, quantity)
+    SELECT $1, $2, number, sku, location, quantity
+    FROM unnest($3::text[], $4::text[], $5::integer[]) WITH ORDINALITY AS line (sku, location, quantity, number)
     """,
 )
 
@@ -155,20 +156,24 @@ async def lock(session: Session, reservation_id: UUID) -> Reservation | None:
     return _reservation(await session.fetch_one(LOCK, reservation_id))
 
 
-async def insert(
-    session: Session, reservation_id: UUID, lines: Sequence[Allocation], seconds: int
-) -> tuple[datetime, datetime]:
-    """When it expires, and when it was made."""
-    row = await _one(
-        session,
-        INSERT,
+async def insert(session: Session, reservation_id: UUID, seconds: int) -> tuple[datetime, datetime]:
+    """When it expires, and when it was made, without its lines."""
+    row = await _one(session, INSERT, reservation_id, seconds)
+    return row["expires_at"], row["created_at"]
+
+
+async def insert_lines(
+    session: Session, reservation_id: UUID, expires_at: datetime, lines: Sequence[Allocation]
+) -> None:
+    """Before the transaction that made the reservation ends."""
+    await session.write(
+        INSERT_LINES,
         reservation_id,
-        seconds,
+        expires_at,
         [line.sku for line in lines],
         [line.location for line in lines],
         [line.quantity for line in lines],
     )
-    return row["expires_at"], row["created_at"]
 
 
 async def extend(session: Session, reservation_id: UUID, seconds: int) -> tuple[datetime, datetime]:

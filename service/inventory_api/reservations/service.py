@@ -40,8 +40,10 @@ async def create(session: Session, demands: Sequence[Demand], seconds: int, prov
         UnknownSku, UnknownLocation, ItemDiscontinued, InsufficientStock: as the names say, with every such line.
     """
     reservation_id = uuid7()
+    # Before any turn is waited for, so that turns are kept for as few round trips as can be.
+    expires_at, created_at = await queries.insert(session, reservation_id, seconds)
     lines = await hold(session, demands, "reservation", resource(reservation_id), provenance)
-    expires_at, created_at = await queries.insert(session, reservation_id, lines, seconds)
+    await queries.insert_lines(session, reservation_id, expires_at, lines)
     made = Reservation(reservation_id, "active", expires_at, created_at, created_at, tuple(lines))
     await _record(session, "create", {}, made, provenance)
     return made
@@ -102,9 +104,11 @@ async def hold(
     Raises:
         UnknownSku, UnknownLocation, ItemDiscontinued, InsufficientStock: as the names say, with every such line.
     """
-    targets = await stock.lock(session, demands)
-    reserving.refuse_discontinued(demands, targets)
+    targets, is_taken = await stock.take(session, demands, kind, reference, provenance)
     lines = reserving.allocated(demands, targets)
+    if is_taken:
+        return lines
+    reserving.refuse_discontinued(demands, targets)
     needed, levels = reserving.totals(lines), reserving.levels_of(targets)
     expiries: list[Effect] = []
     if short := reserving.short(needed, levels):

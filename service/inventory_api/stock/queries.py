@@ -12,20 +12,17 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-import asyncpg
 from uuid_utils.compat import uuid7
 
 from inventory_api.audit import Provenance
 from inventory_api.database.listing import Listing, given
 from inventory_api.database.session import Session
 from inventory_api.database.statement import Statement
-from inventory_api.stock.model import Key, Level, Movement, Step
+from inventory_api.stock.model import Demand, Key, Kind, Level, Movement, Step
 
 # Items are locked to be read as they are when the turn has come, and not as they were when it was asked for.
-LOCK = Statement(
-    "stock.lock",
-    """
-    WITH turn AS (
+LOCKING = """
+    turn AS (
         SELECT pg_advisory_xact_lock(hashtext('item'), number)
         FROM (SELECT DISTINCT hashtext(sku) & 1023 AS number FROM unnest($1::text[]) AS line (sku) ORDER BY number)
              AS wanted
@@ -51,12 +48,52 @@ LOCK = Statement(
         WHERE (SELECT bool_and(has_level) FROM line)
         ORDER BY sku, location
         FOR NO KEY UPDATE OF level
-    )
-    SELECT line.is_known, line.sku, line.location, line.has_location, line.has_level, line.is_discontinued,
-           locked.on_hand, locked.reserved, locked.version
+    )"""
+
+TARGET = """
+           line.is_known, line.sku, line.location, line.has_location, line.has_level, line.is_discontinued,
+           locked.on_hand, locked.reserved, locked.version"""
+
+LOCK = Statement(
+    "stock.lock",
+    f"""
+    WITH {LOCKING}
+    SELECT {TARGET}
     FROM line LEFT JOIN locked USING (sku, location)
     ORDER BY line.number
-    """,
+    """,  # noqa: S608 -- constants
+)
+
+# Decided by the levels as they are locked, all or none; the turn is kept for no round trip in between.
+TAKE = Statement(
+    "stock.take",
+    f"""
+    WITH {LOCKING}, wanted AS (
+        SELECT sku, location, sum(demand.quantity) AS quantity, min(number)::integer AS number
+        FROM line JOIN unnest($3::integer[]) WITH ORDINALITY AS demand (quantity, number) USING (number)
+        GROUP BY sku, location
+    ), decided AS (
+        SELECT coalesce(bool_and(NOT line.is_discontinued
+                                 AND coalesce(locked.on_hand - locked.reserved >= wanted.quantity, false)), false)
+               AS is_taken
+        FROM line LEFT JOIN locked USING (sku, location) LEFT JOIN wanted USING (sku, location)
+    ), reached AS (
+        UPDATE stock_level level
+        SET reserved = locked.reserved + wanted.quantity, version = locked.version + 1
+        FROM locked JOIN wanted USING (sku, location)
+        WHERE level.sku = locked.sku AND level.location = locked.location AND (SELECT is_taken FROM decided)
+        RETURNING wanted.number, level.sku, level.location, wanted.quantity, level.on_hand, level.reserved
+    ), written AS (
+        INSERT INTO stock_movement (id, sku, location, kind, on_hand_delta, reserved_delta, on_hand, reserved,
+                                    reference, actor, request_id, trace_id)
+        SELECT ($4::uuid[])[number], sku, location, $5, 0, quantity, on_hand, reserved, $6, $7, $8, $9
+        FROM reached
+        ORDER BY number
+    )
+    SELECT {TARGET}, decided.is_taken
+    FROM line LEFT JOIN locked USING (sku, location) CROSS JOIN decided
+    ORDER BY line.number
+    """,  # noqa: S608 -- constants
 )
 
 LOCK_ITEMS = Statement(
@@ -176,7 +213,29 @@ async def lock(session: Session, lines: Sequence[tuple[str, str | None]]) -> lis
     Nobody else changes the levels until the transaction ends. Where one is missing, none is given, and none locked.
     """
     rows = await session.fetch(LOCK, [sku for sku, _ in lines], [location for _, location in lines])
-    return [_target(row) for row in rows]
+    return [_target(*row) for row in rows]
+
+
+async def take(
+    session: Session, demands: Sequence[Demand], kind: Kind, reference: str, provenance: Provenance
+) -> tuple[list[Target], bool]:
+    """As `lock`; and where every line can have what it asks for, reserve that, with a movement for each level.
+
+    Tells the levels as they were, and whether it was done.
+    """
+    rows = await session.fetch(
+        TAKE,
+        [demand.sku for demand in demands],
+        [demand.location for demand in demands],
+        [demand.quantity for demand in demands],
+        [uuid7() for _ in demands],
+        kind,
+        reference,
+        provenance.actor,
+        provenance.request_id,
+        provenance.trace_id,
+    )
+    return [_target(*values) for *values, _ in rows], all(row["is_taken"] for row in rows)
 
 
 async def make_levels(session: Session, keys: Sequence[Key]) -> None:
@@ -225,7 +284,7 @@ async def movements(
     return [Movement(**row) for row in await session.fetch(statement, *arguments)]
 
 
-def _target(row: asyncpg.Record) -> Target:
+def _target(*row: Any) -> Target:
     is_known, sku, location, has_location, has_level, is_discontinued, on_hand, reserved, version = row
     level = Level(location, on_hand, reserved, version) if version is not None else None
     return Target(is_known, sku, location, has_location, has_level, bool(is_discontinued), level)

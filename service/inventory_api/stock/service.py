@@ -12,7 +12,7 @@ from inventory_api.database.session import Session
 from inventory_api.database.transaction import in_transaction
 from inventory_api.inventory.model import resource
 from inventory_api.stock import queries, rules
-from inventory_api.stock.model import Change, Key, Level, Line, Movement, Step
+from inventory_api.stock.model import Change, Demand, Key, Kind, Level, Line, Movement, Step
 from inventory_api.stock.queries import Target
 from inventory_api.stock.rules import Planned
 
@@ -101,7 +101,25 @@ async def lock(session: Session, lines: Sequence[Line]) -> list[Target]:
     Raises:
         UnknownSku, UnknownLocation: there is none.
     """
-    targets = await queries.lock(session, [(line.sku, line.location) for line in lines])
+    return await _completed(session, lines, await queries.lock(session, [(line.sku, line.location) for line in lines]))
+
+
+async def take(
+    session: Session, demands: Sequence[Demand], kind: Kind, reference: str, provenance: Provenance
+) -> tuple[list[Target], bool]:
+    """As `lock`; and where every line can have what it asks for, reserve it. Whether that was done.
+
+    Raises:
+        UnknownSku, UnknownLocation: there is none.
+    """
+    targets, is_taken = await queries.take(session, demands, kind, reference, provenance)
+    if is_taken:
+        session.changed(*{resource(target.sku) for target in targets})
+        return targets, True
+    return await _completed(session, demands, targets), False
+
+
+async def _completed(session: Session, lines: Sequence[Line], targets: list[Target]) -> list[Target]:
     rules.refuse_unknown(lines, targets)
     missing = [target.key for target in targets if not target.has_level]
     if missing:

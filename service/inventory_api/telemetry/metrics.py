@@ -47,7 +47,7 @@ CACHE_RESULTS = ("hit", "miss", "bypass", "unavailable")
 # Filled at start from what the code declares: a value set that is closed, but not written here.
 ROUTES = "the templates of the application's routes, and none"
 STATUSES = "the HTTP statuses that the routes document"
-STATEMENTS = "the names of the SQL statements"
+STATEMENTS = "the names of the SQL statements, with a + between those that are sent together"
 ERROR_TYPES = "the types of errors.py"
 
 

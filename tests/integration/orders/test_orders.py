@@ -37,6 +37,17 @@ async def test_an_order_reserves_its_lines_and_is_found(service: Service) -> Non
     assert (movement["kind"], movement["reference"]) == ("order", f"order:{sold['id']}")
 
 
+async def test_an_order_takes_four_statements_of_which_two_have_the_turn(service: Service) -> None:
+    """Whatever its lines: what is sold most is sold as fast as its turn can be taken and given on."""
+    statements = "db_client_operation_duration_seconds_count"
+    before = await service.metric(statements)
+    assert (await order(service, line("A-1", 4), line("B-2", 1))).status_code == 201
+    assert await service.metric(statements) == before + 4
+    end = "orders.insert_lines+audit.insert+jobs.enqueue+idempotency.insert"
+    for name in ("idempotency.claim", "orders.insert", "stock.take", end):
+        assert await service.metric(statements, query_name=name) == 1, name
+
+
 async def test_what_is_fulfilled_leaves_and_what_is_cancelled_stays(service: Service) -> None:
     first, second = [(await order(service, line("A-1", 3))).json()["id"] for _ in range(2)]
     fulfilled = await post(service, f"/orders/{first}/fulfill")

@@ -83,8 +83,8 @@ async def claim(session: Session, key: Key) -> Claim | None:
 
 
 async def insert(session: Session, key: Key, answer: Answer) -> bool:
-    """Keep the answer; False where there is one already."""
-    row = await session.fetch_one(
+    """Keep the answer, as the last statement of the effect's transaction; False where there is one already."""
+    row = await session.finish(
         INSERT, key.principal, key.value, key.fingerprint, answer.status, answer.body, answer.location
     )
     return row is not None
