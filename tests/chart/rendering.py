@@ -147,6 +147,7 @@ CASES: dict[str, Values] = {
                 "jobsPerReplica": 10,
                 "pollingIntervalSeconds": 5,
                 "existingSecret": "keda-reads",
+                "behavior": {"scaleDown": {"stabilizationWindowSeconds": 60}},
             },
         },
         "networkPolicy": {

@@ -205,13 +205,17 @@ def test_keda_counts_the_jobs_that_are_due(helm: Helm) -> None:
     assert (spec["scaleTargetRef"], spec["minReplicaCount"], spec["maxReplicaCount"]) == (
         {"name": f"{FULLNAME}-worker"}, 2, 3,
     )  # fmt: skip
+    behaviour = spec["advanced"]["horizontalPodAutoscalerConfig"]["behavior"]
+    assert behaviour == {"scaleDown": {"stabilizationWindowSeconds": 60}}
     (trigger,) = spec["triggers"]
     assert trigger["metadata"]["targetQueryValue"] == "10"
     (authentication,) = rendering.of("TriggerAuthentication")
     assert trigger["authenticationRef"] == {"name": authentication["metadata"]["name"]}
     (reference,) = authentication["spec"]["secretTargetRef"]
     assert (reference["name"], reference["key"]) == ("keda-reads", "connection")
-    (own,) = helm.template({"worker": {"keda": {"enabled": True, "maxReplicas": 2}}}).of("TriggerAuthentication")
+    plain = helm.template({"worker": {"keda": {"enabled": True, "maxReplicas": 2}}})
+    assert "advanced" not in plain.of("ScaledObject")[0]["spec"]
+    (own,) = plain.of("TriggerAuthentication")
     (reference,) = own["spec"]["secretTargetRef"]
     assert (reference["name"], reference["key"]) == (f"{FULLNAME}-database", "url")
 
