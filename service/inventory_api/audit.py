@@ -1,4 +1,7 @@
-"""Who changed what, when and in which request. Insert only, in the transaction of the change; a trigger sees to it."""
+"""Who changed what, when and in which request.
+
+Written in the transaction of the change, never changed, and removed by retention alone; triggers see to it.
+"""
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
@@ -21,6 +24,24 @@ INSERT = Statement(
     FROM unnest($1::uuid[], $2::text[], $3::text[]) AS changed (id, resource, changes)
     """,
 )
+
+PURGE = Statement(
+    "audit.purge",
+    """
+    WITH old AS (
+        SELECT id
+        FROM audit_entry
+        WHERE created_at < statement_timestamp() - $1 * interval '1 day'
+        ORDER BY created_at, id
+        LIMIT $2
+    ), removed AS (
+        DELETE FROM audit_entry WHERE id IN (SELECT id FROM old) RETURNING id
+    )
+    SELECT count(*) AS removed FROM removed
+    """,
+)
+# Of each transaction, so that it is short.
+PURGED = 5_000
 
 PAGE = Listing(
     "audit.page",
@@ -119,6 +140,12 @@ async def page(
     statement, arguments = PAGE.page(given(after, **asdict(filters)), limit)
     rows = await session.fetch(statement, *arguments)
     return [Entry(**{**row, "changes": _changes(row["changes"])}) for row in rows]
+
+
+async def purge(session: Session, days: int) -> int:
+    """Remove rows that are older; how many, at most `PURGED`. The database refuses to, before they are 90 days old."""
+    row = await session.fetch_one(PURGE, days, PURGED)
+    return int(row["removed"]) if row is not None else 0
 
 
 def _changes(text: str) -> dict[str, Any]:

@@ -54,6 +54,9 @@ class Settings(BaseModel):
     request_deadline: Seconds = 5
     job_concurrency: int = Field(default=4, ge=2, le=100)
     job_heartbeat: Seconds = 30
+    # The database keeps audit rows for 90 days, whatever is said here.
+    audit_retention_days: int = Field(default=400, ge=90, le=36_500)
+    job_log_retention_days: int = Field(default=7, ge=1, le=3650)
     drain_delay: float = Field(default=10, ge=0, le=3600)
     drain_timeout: Seconds = 20
     required_checks: Annotated[tuple[Literal["database", "schema", "redis"], ...], Field(min_length=1)] = (

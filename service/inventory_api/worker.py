@@ -10,7 +10,7 @@ from inventory_api import __version__
 from inventory_api.app import create_resources
 from inventory_api.drain import Drain
 from inventory_api.jobs import gauges
-from inventory_api.jobs.handlers import Handlers
+from inventory_api.jobs.handlers import Handlers, RetentionDays
 from inventory_api.jobs.worker import HAND_BACK_SECONDS, QueueWorker
 from inventory_api.server.management import create_management
 from inventory_api.server.management_port import listening
@@ -38,7 +38,12 @@ async def run(settings: Settings) -> int:
     resources = create_resources(settings, metrics, drain, settings.job_concurrency + 1)
     gatherer = MetricsGatherer(metrics, Slot())
     management = create_management(settings, metrics, resources.health, gatherer, drain)
-    handlers = Handlers(resources.database, settings.current_database_url, metrics.ledger_mismatches)
+    handlers = Handlers(
+        resources.database,
+        settings.current_database_url,
+        metrics.ledger_mismatches,
+        RetentionDays(settings.audit_retention_days, settings.job_log_retention_days),
+    )
     worker = QueueWorker(
         settings.current_database_url,
         resources.database,

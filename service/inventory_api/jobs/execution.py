@@ -15,6 +15,7 @@ from inventory_api import codec
 from inventory_api.audit import Provenance
 from inventory_api.database.pool import Database
 from inventory_api.database.statement import Statement
+from inventory_api.errors import DependencyUnavailable
 from inventory_api.jobs.handlers import Handler, Work
 from inventory_api.jobs.model import Entrypoint
 from inventory_api.telemetry import request_context
@@ -138,8 +139,15 @@ class Execution(AbstractEntrypointExecutor):
             await self._handler(work)
 
     async def _start(self, job: Job) -> int:
-        async with self._database.session() as session:
-            row = await session.fetch_one(START, job.id)
+        """
+        Raises:
+            RetryRequested: the database is not there, which is no fault of the job's.
+        """
+        try:
+            async with self._database.session() as session:
+                row = await session.fetch_one(START, job.id)
+        except DependencyUnavailable as error:
+            raise RetryRequested(self._entrypoint.delay(1), error.message) from error
         if row is None:
             raise DeadLetter(f"job {job.id} is there no more")
         return int(row["starts"])

@@ -3,10 +3,12 @@
 import logging
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from prometheus_client import Gauge
 
+from inventory_api import audit
 from inventory_api.audit import Provenance
 from inventory_api.database.pool import Database
 from inventory_api.http.idempotency import records
@@ -26,16 +28,27 @@ class Work:
     provenance: Provenance
 
 
+@dataclass(frozen=True, slots=True)
+class RetentionDays:
+    """How long rows are kept that only people read."""
+
+    audit: int
+    job_log: int
+
+
 Handler = Callable[[Work], Awaitable[None]]
 
 
 class Handlers:
     """All of them, and what they need."""
 
-    def __init__(self, database: Database, dsn: Callable[[], str], ledger_mismatches: Gauge) -> None:
+    def __init__(
+        self, database: Database, dsn: Callable[[], str], ledger_mismatches: Gauge, retention_days: RetentionDays
+    ) -> None:
         self._database = database
         self._dsn = dsn
         self._ledger_mismatches = ledger_mismatches
+        self._retention_days = retention_days
 
     def by_name(self) -> Mapping[str, Handler]:
         return {
@@ -72,7 +85,8 @@ class Handlers:
         async with self._database.session() as session:
             for what, purge in (
                 ("idempotency records", records.purge),
-                ("rows of the queue's log", retention.purge_log),
+                ("audit rows", partial(audit.purge, days=self._retention_days.audit)),
+                ("rows of the queue's log", partial(retention.purge_log, days=self._retention_days.job_log)),
             ):
                 removed = 0
                 while count := await purge(session):

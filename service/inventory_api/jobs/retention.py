@@ -10,7 +10,11 @@ PURGE_LOG = Statement(
     "jobs.purge_log",
     """
     WITH old AS (
-        SELECT id FROM pgqueuer_log WHERE created < statement_timestamp() - interval '7 days' ORDER BY created LIMIT $1
+        SELECT id
+        FROM pgqueuer_log
+        WHERE created < statement_timestamp() - $1 * interval '1 day'
+        ORDER BY created
+        LIMIT $2
     ), removed AS (
         DELETE FROM pgqueuer_log WHERE id IN (SELECT id FROM old) RETURNING id
     )
@@ -19,7 +23,7 @@ PURGE_LOG = Statement(
 )
 
 
-async def purge_log(session: Session) -> int:
-    """Remove rows that are a week old; how many, at most `ROWS`."""
-    row = await session.fetch_one(PURGE_LOG, ROWS)
+async def purge_log(session: Session, days: int) -> int:
+    """Remove rows that are older; how many, at most `ROWS`."""
+    row = await session.fetch_one(PURGE_LOG, days, ROWS)
     return int(row["removed"]) if row is not None else 0

@@ -9,8 +9,9 @@ from tests.support.selling import EXPIRE, level, line, reserve
 from tests.support.service import Service
 from tests.support.working import BY_THE_TEST, QUICK, database, until, working
 
+from inventory_api import audit
 from inventory_api.http.idempotency import records
-from inventory_api.jobs.handlers import Handlers, Work
+from inventory_api.jobs.handlers import Handlers, RetentionDays, Work
 from inventory_api.telemetry.metrics import Metrics
 
 WORK = Work({}, BY_THE_TEST)
@@ -25,7 +26,7 @@ async def metrics() -> Metrics:
 @pytest.fixture
 async def handlers(database_url: str, metrics: Metrics) -> AsyncIterator[Handlers]:
     async with database(database_url, metrics) as opened:
-        yield Handlers(opened, lambda: database_url, metrics.ledger_mismatches)
+        yield Handlers(opened, lambda: database_url, metrics.ledger_mismatches, RetentionDays(audit=100, job_log=7))
 
 
 async def test_the_sweep_lets_go_of_every_expired_hold(service: Service, handlers: Handlers, database_url: str) -> None:
@@ -54,6 +55,7 @@ async def test_what_nobody_asks_for_any_more_is_removed_and_the_rest_stays(
 ) -> None:
     """However much it is, some rows at a time."""
     monkeypatch.setattr(records, "PURGED", 7)
+    monkeypatch.setattr(audit, "PURGED", 7)
     await execute(
         database_url,
         """
@@ -62,13 +64,18 @@ async def test_what_nobody_asks_for_any_more_is_removed_and_the_rest_stays(
         FROM generate_series(1, 30) AS n;
         INSERT INTO pgqueuer_log (job_id, status, priority, entrypoint, created)
         SELECT n, 'successful', 0, 'event', now() - n * interval '1 day' + interval '1 hour'
-        FROM generate_series(1, 9) AS n""",
+        FROM generate_series(1, 9) AS n;
+        INSERT INTO audit_entry (id, resource, action, changes, actor, request_id, created_at)
+        SELECT gen_random_uuid(), 'item:' || n, 'patch', '{}', 'key:x', 'r', now() - n * interval '1 day'
+        FROM generate_series(95, 110) AS n""",
     )
     await handlers.purge(WORK)
     kept = await asyncio.to_thread(fetch, database_url, "SELECT key FROM idempotency_record ORDER BY key")
     assert [row["key"] for row in kept] == ["k-1", "k-2", "k-3"]
     logged = await asyncio.to_thread(fetch, database_url, "SELECT job_id FROM pgqueuer_log ORDER BY job_id")
     assert [row["job_id"] for row in logged] == [1, 2, 3, 4, 5, 6, 7]
+    audited = await asyncio.to_thread(fetch, database_url, "SELECT resource FROM audit_entry ORDER BY created_at DESC")
+    assert [row["resource"] for row in audited] == [f"item:{days}" for days in range(95, 100)]
 
 
 async def test_a_schedule_begins_one_job_whatever_the_number_of_workers(database_url: str) -> None:
