@@ -1,6 +1,7 @@
-"""Orders and reservations while server workers and queue workers are killed: nothing is sold twice, nothing is lost."""
+"""Orders and reservations while all that serves them is killed: nothing is sold twice, nothing is lost."""
 
 import asyncio
+import itertools
 import random
 import uuid
 from collections import Counter
@@ -22,6 +23,7 @@ from tests.support.service import AUTHORIZATION, ITEM
 from tests.support.waiting import wait_until
 
 from .drill import Drill, all_up
+from .faults import stopped
 from .world import make_directory
 
 SKUS = [f"HOT-{number}" for number in range(5)]
@@ -52,14 +54,14 @@ class Tally:
     unexpected: list[str] = field(default_factory=list)
 
 
-def test_workers_are_killed_while_many_order_a_little(drill: Drill) -> None:
-    """64 clients order 5 items in 3,000 attempts, with holds that expire, while workers are killed every 2 s"""
+def test_what_serves_is_killed_while_many_order_a_little(drill: Drill) -> None:
+    """64 clients, 5 items, 3,000 attempts, holds that expire; a worker or PostgreSQL ends every 2 s"""
     _sell(drill, 3_000)
 
 
 @pytest.mark.thorough
-def test_workers_are_killed_while_very_many_order_a_little(drill: Drill) -> None:
-    """64 clients order 5 items in 100,000 attempts, with holds that expire, while workers are killed every 2 s"""
+def test_what_serves_is_killed_while_very_many_order_a_little(drill: Drill) -> None:
+    """64 clients, 5 items, 100,000 attempts, holds that expire; a worker or PostgreSQL ends every 2 s"""
     _sell(drill, 100_000)
 
 
@@ -75,7 +77,7 @@ def _sell(drill: Drill, attempts: int) -> None:
     with _queue_workers(drill, 1) as last:
         wait_until(lambda: drill.world.fetch(WAITING)[0][0] == 0, 120)
         _claim(drill, tally, [*queue.all, *last.all], on_hand)
-    drill.report.say(f"killed: {dict(killed)}; sent again: {dict(tally.sent_again)}; refused: {dict(tally.refused)}")
+    drill.report.say(f"ended: {dict(killed)}; sent again: {dict(tally.sent_again)}; refused: {dict(tally.refused)}")
     drill.report.verdict()
 
 
@@ -133,18 +135,35 @@ def _queue_workers(drill: Drill, count: int) -> Iterator[_Queue]:
 
 @contextmanager
 def _killing(drill: Drill, server: Server, queue: _Queue) -> Iterator[Counter[str]]:
-    """A server worker and a queue worker by turns."""
+    """By turns."""
     ended, killed = Event(), Counter[str]()
 
+    def end_server_worker() -> None:
+        random.choice(server.server_workers()).kill()  # noqa: S311 -- hides nothing
+
+    def crash_postgresql() -> None:
+        # One session that is killed has PostgreSQL end all others, and recover from its log.
+        drill.world.postgres_process().children()[-1].kill()
+
+    def restart_postgresql() -> None:
+        with stopped(drill.world.postgres):
+            pass
+
+    turns = {
+        "server workers": end_server_worker,
+        "queue workers": queue.kill_one,
+        "crashes of PostgreSQL": crash_postgresql,
+        "server workers again": end_server_worker,
+        "restarts of PostgreSQL": restart_postgresql,
+    }
+
     def kill() -> None:
-        while not ended.wait(KILL_SECONDS):
+        for name, end in itertools.cycle(turns.items()):
+            if ended.wait(KILL_SECONDS):
+                return
             with suppress(psutil.NoSuchProcess, IndexError):
-                if sum(killed.values()) % 2:
-                    queue.kill_one()
-                    killed["queue workers"] += 1
-                else:
-                    random.choice(server.server_workers()).kill()  # noqa: S311 -- hides nothing
-                    killed["server workers"] += 1
+                end()
+                killed[name] += 1
 
     thread = Thread(target=kill)
     thread.start()

@@ -10,8 +10,8 @@ READ_ONLY = "25006"
 UNAVAILABLE_CODES = (READ_ONLY, "3D000", "28P01", "28000", "42P01")
 CONNECTION_ENDED = ("08", "57P")
 LOCK_NOT_AVAILABLE = "55P03"
-# What asyncpg raises when a connection cannot be made or used.
-UNUSABLE = (asyncpg.InterfaceError, asyncpg.InternalClientError, OSError, TimeoutError)
+# All that asyncpg raises: of the server, or of a connection that cannot be made or used.
+FAILURES = (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError, OSError, TimeoutError)
 
 
 def error_type(error: BaseException) -> str:
@@ -28,7 +28,7 @@ def is_unavailable(error: BaseException) -> bool:
     if isinstance(error, asyncpg.PostgresError):
         state = str(error.sqlstate or "08")
         return state[:2] in UNAVAILABLE_CLASSES or state in UNAVAILABLE_CODES
-    return isinstance(error, UNUSABLE) and not isinstance(error, asyncpg.ClientConfigurationError)
+    return isinstance(error, FAILURES) and not isinstance(error, asyncpg.ClientConfigurationError)
 
 
 def is_refusal(error: BaseException) -> bool:

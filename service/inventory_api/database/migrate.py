@@ -14,7 +14,7 @@ from pathlib import Path
 import asyncpg
 
 from inventory_api.database import pool
-from inventory_api.database.errors import UNUSABLE, is_unavailable
+from inventory_api.database.errors import FAILURES, is_unavailable
 
 logger = logging.getLogger(__name__)
 
@@ -54,7 +54,7 @@ async def _connect(dsn: Callable[[], str], deadline: float) -> asyncpg.Connectio
     while True:
         try:
             return await pool.connect(dsn(), server_settings=SERVER_SETTINGS, command_timeout=None)
-        except (asyncpg.PostgresError, *UNUSABLE) as error:
+        except FAILURES as error:
             if not is_unavailable(error) or time.monotonic() >= deadline:
                 raise MigrationError(f"cannot connect to the database: {str(error) or type(error).__name__}") from error
             logger.info("waiting for the database: %s", str(error) or type(error).__name__)

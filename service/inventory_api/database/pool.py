@@ -15,7 +15,7 @@ from typing import Any
 import asyncpg
 from opentelemetry import trace
 
-from inventory_api.database.errors import UNUSABLE, is_unavailable
+from inventory_api.database.errors import FAILURES, is_unavailable
 from inventory_api.database.session import Session
 from inventory_api.errors import DependencyUnavailable
 from inventory_api.telemetry import request_context
@@ -125,7 +125,7 @@ class Database:
         try:
             if self._pool is not None:
                 await self._pool.release(connection, timeout=CONNECT_TIMEOUT)
-        except (asyncpg.PostgresError, *UNUSABLE) as error:
+        except FAILURES as error:
             logger.warning("a connection was dropped: %s", error)
         finally:
             self._used -= 1

@@ -11,7 +11,7 @@ import asyncpg
 from opentelemetry import trace
 
 from inventory_api.database.errors import (
-    UNUSABLE,
+    FAILURES,
     error_type,
     is_contended,
     is_read_only,
@@ -113,7 +113,7 @@ class Session:
             await self._write_left()
         except BaseException:
             # The error that led here is the one to tell; a connection that cannot roll back is dropped when returned.
-            with suppress(*UNUSABLE):
+            with suppress(*FAILURES):
                 await transaction.rollback()
             raise
         finally:
@@ -195,7 +195,7 @@ class Session:
             if isinstance(error, TimeoutError):
                 raise DependencyUnavailable("The database did not answer in time.") from error
             raise
-        except (asyncpg.PostgresError, *UNUSABLE) as error:
+        except FAILURES as error:
             if is_contended(error):
                 raise DependencyUnavailable("Other requests change the same things; send it again.") from error
             if is_read_only(error):

@@ -3,9 +3,7 @@
 import logging
 from collections.abc import Callable
 
-import asyncpg
-
-from inventory_api.database.errors import UNUSABLE
+from inventory_api.database.errors import FAILURES
 from inventory_api.stock import ledger
 
 logger = logging.getLogger(__name__)
@@ -20,7 +18,7 @@ async def verify_ledger(dsn: Callable[[], str]) -> int:
     """
     try:
         found = await ledger.mismatches(dsn())
-    except (asyncpg.PostgresError, *UNUSABLE) as error:
+    except FAILURES as error:
         logger.error("the ledger cannot be read: %s", str(error) or type(error).__name__)
         return UNREADABLE
     logger.info("levels that differ from the ledger: %d", len(found))

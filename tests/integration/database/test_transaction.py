@@ -14,7 +14,7 @@ from inventory_api.database.pool import Database
 from inventory_api.database.session import Session
 from inventory_api.database.statement import Statement
 from inventory_api.database.transaction import RETRIES, in_transaction
-from inventory_api.errors import DeadlineExceeded, DependencyUnavailable
+from inventory_api.errors import DeadlineExceeded, DependencyUnavailable, NotFound
 from inventory_api.telemetry.metrics import Metrics
 
 LOCK = Statement("test.lock", "SELECT 1 FROM location WHERE code = $1 FOR UPDATE")
@@ -154,6 +154,30 @@ async def test_a_commit_that_is_not_answered_is_told_as_one_that_may_have_happen
         async with database.session() as session:
             with pytest.raises(DeadlineExceeded):
                 await lock(session)
+        await database.close()
+
+
+@pytest.mark.parametrize("fault", ["silence", "reset"])
+async def test_a_rollback_that_fails_does_not_hide_why_there_was_one(
+    database_url: str, monkeypatch: pytest.MonkeyPatch, fault: Fault
+) -> None:
+    """And the next transaction has another connection."""
+    monkeypatch.setattr(pool, "COMMAND_TIMEOUT", 0.5)
+    tracer = trace.NoOpTracerProvider().get_tracer("test")
+    with proxying(database_url) as proxy:
+        database = Database(lambda: proxy.url, size=1, acquire_timeout=1, metrics=Metrics(), tracer=tracer)
+        await database.open()
+
+        @in_transaction
+        async def refuse(session: Session, cut: contextlib.ExitStack) -> None:
+            await session.fetch(LOCK, "MAIN")
+            cut.enter_context(proxy.fault(fault))
+            raise NotFound("on purpose")
+
+        for _ in range(2):
+            async with database.session() as session:
+                with contextlib.ExitStack() as cut, pytest.raises(NotFound):
+                    await refuse(session, cut)
         await database.close()
 
 
