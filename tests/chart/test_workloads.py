@@ -217,7 +217,13 @@ def test_keda_counts_the_jobs_that_are_due(helm: Helm) -> None:
     assert "advanced" not in plain.of("ScaledObject")[0]["spec"]
     (own,) = plain.of("TriggerAuthentication")
     (reference,) = own["spec"]["secretTargetRef"]
-    assert (reference["name"], reference["key"]) == (f"{FULLNAME}-database", "url")
+    assert (reference["name"], reference["key"]) == (f"{FULLNAME}-database", "connection")
+    made = plain.one("Secret", f"{FULLNAME}-database")["stringData"]
+    assert f"@{FULLNAME}-postgresql.default.svc:5432/" in made["connection"]
+    theirs: Values = {"database": {"existingSecret": "theirs", "urlKey": "address"}}
+    keda: Values = {"worker": {"keda": {"enabled": True, "maxReplicas": 2}}}
+    (given,) = helm.template({**keda, **theirs}).of("TriggerAuthentication")
+    assert given["spec"]["secretTargetRef"][0] == {"parameter": "connection", "name": "theirs", "key": "address"}
 
 
 def test_pre_stop_is_native_and_off_by_default(helm: Helm) -> None:

@@ -19,8 +19,11 @@ wherever one rendering uses them, so they are made once and left in .Values, whi
 {{- if .Values.credentials.generate }}
 {{- if and .Values.database.bundled.enabled (not .Values.database.existingSecret) }}
 {{- $password := include "inventory-api.keptOrNew" (dict "root" . "secret" (include "inventory-api.databaseSecret" .) "key" "password") }}
-{{- $url := printf "postgresql://inventory:%s@%s-postgresql:5432/inventory" $password $fullname }}
-{{- $_ := set $made "database" (dict "password" $password "url" $url) }}
+{{- $url := "postgresql://inventory:%s@%s:5432/inventory" }}
+{{- $host := printf "%s-postgresql" $fullname }}
+{{- /* For KEDA, whose pods are in another namespace. */}}
+{{- $connection := printf $url $password (printf "%s.%s.svc" $host .Release.Namespace) }}
+{{- $_ := set $made "database" (dict "password" $password "url" (printf $url $password $host) "connection" $connection) }}
 {{- end }}
 {{- if and .Values.redis.bundled.enabled (not .Values.redis.existingSecret) }}
 {{- $password := include "inventory-api.keptOrNew" (dict "root" . "secret" (include "inventory-api.redisSecret" .) "key" "password") }}
