@@ -28,6 +28,9 @@ drill: $(VENV)/test ## faults on real processes under load, counted; SHORT=1 tak
 bench: $(VENV)/test ## the service beside a plain FastAPI application with the same SQL, as ratios; SHORT=1 only tries it
 	$(BIN)/python -m bench $(if $(SHORT),--rounds 1 --seconds 0.5 --told) $(ARGS)
 
+bench-orders: $(VENV)/test ## orders and jobs, each beside what it is to be set against; SHORT=1 only tries it
+	$(BIN)/python -m bench.orders $(if $(SHORT),--rounds 1 --seconds 0.5 --jobs 300) $(ARGS)
+
 e2e: $(VENV)/test helm ## the chart on the cluster of KUBECONFIG; its image must be loaded there
 	PATH="$(abspath $(VENV))/tools:$$PATH" $(BIN)/pytest tests/e2e -s --timeout 900 $(ARGS)
 
