@@ -1,0 +1,86 @@
+"""Connections to hosts that strangers have named: only to an address that was looked at, and to that very one."""
+
+import asyncio
+import socket
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from ipaddress import IPv4Address, IPv6Address, ip_address
+
+import httpcore
+
+from inventory_api.webhooks.networks import is_loopback, is_public
+
+Address = IPv4Address | IPv6Address
+Resolve = Callable[[str, int], Awaitable[Sequence[Address]]]
+
+
+class AddressRefused(Exception):
+    """The name leads elsewhere than to the internet; nothing was sent, and no connection was tried."""
+
+
+async def resolve(host: str, port: int) -> list[Address]:
+    """All addresses of a name, as the system knows them.
+
+    Raises:
+        OSError: it has none.
+    """
+    found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    return list(dict.fromkeys(ip_address(address[0]) for *_, address in found))
+
+
+class CheckedBackend(httpcore.AsyncNetworkBackend):
+    """Resolves once and dials what it got, so that the answer cannot be another one in between; TLS asks for the name.
+
+    One answer that is not public refuses the name: who mixes them means to be asked again until the other one comes.
+    """
+
+    def __init__(self, *, admit_loopback: bool = False, resolver: Resolve = resolve) -> None:
+        self._admit_loopback = admit_loopback
+        self._resolve = resolver
+        self._network = httpcore.AnyIOBackend()
+
+    async def connect_tcp(
+        self,
+        host: str,
+        port: int,
+        timeout: float | None = None,  # noqa: ASYNC109 -- as in the library
+        local_address: str | None = None,
+        socket_options: Iterable[httpcore.SOCKET_OPTION] | None = None,
+    ) -> httpcore.AsyncNetworkStream:
+        """The first address that takes a connection, all of them within `timeout` seconds.
+
+        Raises:
+            AddressRefused: one of its addresses is not public.
+            httpcore.ConnectError, httpcore.ConnectTimeout: it has none, or none takes a connection in time.
+        """
+        try:
+            async with asyncio.timeout(timeout):
+                return await self._dial(await self._checked(host, port), port, local_address, socket_options)
+        except TimeoutError as error:
+            raise httpcore.ConnectTimeout("no connection in time") from error
+
+    async def _checked(self, host: str, port: int) -> Sequence[Address]:
+        try:
+            addresses = await self._resolve(host, port)
+        except (OSError, UnicodeError) as error:
+            raise httpcore.ConnectError(f"the name does not resolve: {error}") from error
+        for address in addresses:
+            if not (is_public(address) or (self._admit_loopback and is_loopback(address))):
+                raise AddressRefused("the name resolves to an address that is not one of the internet")
+        return addresses
+
+    async def _dial(
+        self,
+        addresses: Sequence[Address],
+        port: int,
+        local_address: str | None,
+        socket_options: Iterable[httpcore.SOCKET_OPTION] | None,
+    ) -> httpcore.AsyncNetworkStream:
+        failure = httpcore.ConnectError("the name resolves to no address")
+        for address in addresses:
+            try:
+                return await self._network.connect_tcp(
+                    str(address), port, None, local_address=local_address, socket_options=socket_options
+                )
+            except httpcore.ConnectError as error:
+                failure = error
+        raise failure
