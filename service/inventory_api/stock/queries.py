@@ -64,7 +64,8 @@ LOCK = Statement(
     """,  # noqa: S608 -- constants
 )
 
-# Decided by the levels as they are locked, all or none; the turn is kept for no round trip in between.
+# Decided by the levels as they are locked, all or none; the turn is kept for no round trip in between. `on_hand` is set
+# as well: PostgreSQL checks what is set together with the rest of the row as it was before the turn was waited for.
 TAKE = Statement(
     "stock.take",
     f"""
@@ -79,7 +80,7 @@ TAKE = Statement(
         FROM line LEFT JOIN locked USING (sku, location) LEFT JOIN wanted USING (sku, location)
     ), reached AS (
         UPDATE stock_level level
-        SET reserved = locked.reserved + wanted.quantity, version = locked.version + 1
+        SET on_hand = locked.on_hand, reserved = locked.reserved + wanted.quantity, version = locked.version + 1
         FROM locked JOIN wanted USING (sku, location)
         WHERE level.sku = locked.sku AND level.location = locked.location AND (SELECT is_taken FROM decided)
         RETURNING wanted.number, level.sku, level.location, wanted.quantity, level.on_hand, level.reserved
