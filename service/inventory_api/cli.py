@@ -17,6 +17,7 @@ from inventory_api.telemetry import logging as json_logging
 logger = logging.getLogger(__name__)
 
 USAGE_ERROR = 2
+MAX_JOB_ID = 2**63 - 1
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -117,6 +118,13 @@ def _seconds(text: str) -> float:
     raise argparse.ArgumentTypeError(f"{text!r} is no number of seconds")
 
 
+def _job_id(text: str) -> int:
+    with suppress(ValueError):
+        if 1 <= (value := int(text)) <= MAX_JOB_ID:
+            return value
+    raise argparse.ArgumentTypeError(f"{text!r} is no id of a job")
+
+
 def _port(text: str) -> int:
     with suppress(ValueError):
         if 1 <= (value := int(text)) <= 65_535:  # noqa: PLR2004
@@ -154,7 +162,7 @@ def _parser() -> argparse.ArgumentParser:
     actions = jobs.add_subparsers(required=True, metavar="ACTION", dest="action")
     actions.add_parser("list", help="a line of JSON for each, newest first").set_defaults(id=0)
     for action, meaning in (("replay", "let it be started again"), ("purge", "remove it")):
-        actions.add_parser(action, help=meaning).add_argument("id", type=int)
+        actions.add_parser(action, help=meaning).add_argument("id", type=_job_id)
     jobs.set_defaults(run=_jobs)
 
     dev = commands.add_parser(

@@ -30,6 +30,7 @@ SKUS = [f"HOT-{number}" for number in range(5)]
 CLIENTS, WORKERS, POOL = 64, 2, 16
 # As many as a third of what is asked for.
 SHARE_ON_HAND = 3
+RESTOCK_EACH = 10
 KILL_SECONDS = 2.0
 HEARTBEAT_SECONDS = 2
 PATIENCE_SECONDS = 30.0
@@ -37,6 +38,7 @@ TRANSIENT = {"OVERLOADED", "DEPENDENCY_UNAVAILABLE", "NOT_READY", "DEADLINE_EXCE
 WAITING = "SELECT count(*) FROM pgqueuer WHERE entrypoint = 'event' AND status <> 'failed'"
 DEAD = "SELECT count(*) FROM pgqueuer WHERE status = 'failed'"
 ORDERS = "SELECT id, external_ref FROM sales_order"
+ON_HAND = "SELECT sku, on_hand FROM stock_level"
 OVERSOLD = "SELECT sku FROM stock_level WHERE reserved > on_hand OR on_hand < 0"
 SOLD = """
 SELECT sku, sum(quantity)::int FROM sales_order_line JOIN sales_order ON id = order_id
@@ -50,6 +52,7 @@ class Tally:
 
     orders: dict[str, str] = field(default_factory=dict)  # the id that each key was answered by
     refused: Counter[str] = field(default_factory=Counter)
+    restocked: int = 0
     sent_again: Counter[str] = field(default_factory=Counter)
     unexpected: list[str] = field(default_factory=list)
 
@@ -87,7 +90,11 @@ def _claim(drill: Drill, tally: Tally, workers: list[Worker], on_hand: int) -> N
     made = {str(row["external_ref"]): str(row["id"]) for row in world.fetch(ORDERS)}
     report.claim("there is one order for each key that was answered by one", made == tally.orders, len(made))
     sold = dict(world.fetch(SOLD))
-    report.claim("0 oversold", world.fetch(OVERSOLD) == [] and all(count <= on_hand for count in sold.values()), sold)
+    there = {str(row["sku"]): int(row["on_hand"]) for row in world.fetch(ON_HAND)}
+    came = sum(there.values()) == on_hand * len(SKUS) + tally.restocked
+    report.claim("what came in is there, once", came, tally.restocked)
+    oversold = [sku for sku, count in sold.items() if count > there[sku]]
+    report.claim("0 oversold", world.fetch(OVERSOLD) == [] and oversold == [], sold)
     report.claim("every level equals its ledger", world.fetch(UNBALANCED) == [])
     report.claim("all that is reserved is somebody's", world.fetch(UNACCOUNTED) == [])
     told = Counter(
@@ -189,7 +196,14 @@ async def _attempt_all(api: str, attempts: int) -> Tally:
 
 
 async def _attempt(client: httpx.AsyncClient, number: int, tally: Tally) -> None:
-    """An order of one to three lines, of which two may be of one item; each fourth by way of a hold of one second."""
+    """An order of one to three lines, of which two may be of one item; each fourth by way of a hold of one second.
+
+    Now and then one comes in, so that what there is differs from what it was before the turn was waited for.
+    """
+    if number % RESTOCK_EACH == 0:
+        found = {"lines": [{"sku": SKUS[number // RESTOCK_EACH % 5], "delta": 1, "reason": "found"}]}
+        added = await _send(client, "/inventory/adjustments", found, tally)
+        tally.restocked += added.status_code == 201
     chosen = [SKUS[number % 5], SKUS[number * 7 % 5], SKUS[number % 5]][: 1 + number % 3]
     lines = [{"sku": sku, "quantity": 1} for sku in chosen]
     body: dict[str, Any] = {"external_ref": str(uuid.uuid4()), "lines": lines}

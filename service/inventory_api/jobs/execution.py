@@ -78,7 +78,7 @@ class Execution(AbstractEntrypointExecutor):
                 kind=trace.SpanKind.CONSUMER,
                 attributes={"messaging.message.id": str(job.id), "app.request_id": provenance.request_id},
             ):
-                outcome = await self._run(job, Work(codec.decode((job.payload or b"{}").decode()), provenance))
+                outcome = await self._run(job, provenance)
         except RetryRequested as request:
             outcome = "handed_back" if isinstance(request.__cause__, HandedBack) else "retried"
             raise
@@ -90,12 +90,17 @@ class Execution(AbstractEntrypointExecutor):
             self._metrics.job_duration.labels(entrypoint=self._entrypoint.name).observe(time.perf_counter() - started)
             request_context.leave(token)
 
-    async def _run(self, job: Job, work: Work) -> str:
+    async def _run(self, job: Job, provenance: Provenance) -> str:
         starts = await self._start(job)
         if starts > self._entrypoint.max_starts:
             message = f"job {job.id} ({self._entrypoint.name}) has ended its worker at each of {starts - 1} starts"
             logger.error("%s; it is a dead letter", message)
             raise DeadLetter(message)
+        try:
+            work = Work(codec.decode((job.payload or b"{}").decode()), provenance)
+        except ValueError as error:
+            logger.error("job %d (%s) is a dead letter: its payload is not JSON", job.id, self._entrypoint.name)
+            raise DeadLetter("its payload is not JSON") from error
         try:
             await self._handle(work)
         except HandedBack as error:

@@ -13,6 +13,7 @@ PURGE_LOG = Statement(
         SELECT id
         FROM pgqueuer_log
         WHERE created < statement_timestamp() - $1 * interval '1 day'
+          AND job_id NOT IN (SELECT id FROM pgqueuer WHERE status = 'failed')
         ORDER BY created
         LIMIT $2
     ), removed AS (
@@ -24,6 +25,6 @@ PURGE_LOG = Statement(
 
 
 async def purge_log(session: Session, days: int) -> int:
-    """Remove rows that are older; how many, at most `ROWS`."""
+    """Remove rows that are older, but for those that say what a dead letter failed of; how many, at most `ROWS`."""
     row = await session.fetch_one(PURGE_LOG, days, ROWS)
     return int(row["removed"]) if row is not None else 0

@@ -8,7 +8,7 @@ from inventory_api.database.session import Session
 from inventory_api.database.transaction import in_transaction
 from inventory_api.errors import NotFound
 from inventory_api.jobs import queries
-from inventory_api.jobs.queries import DeadLetter
+from inventory_api.jobs.queries import DeadLetter, Known
 
 
 def resource(job_id: int) -> str:
@@ -42,9 +42,11 @@ async def purge(session: Session, job_id: int, provenance: Provenance) -> None:
 
 
 async def _record(
-    session: Session, action: str, job_id: int, entrypoint: str | None, status: str | None, provenance: Provenance
+    session: Session, action: str, job_id: int, known: Known | None, status: str | None, provenance: Provenance
 ) -> None:
-    if entrypoint is None:
+    """Of one that is gone the audit keeps what it was for."""
+    if known is None:
         raise NotFound("There is no dead letter with this id.")
-    before, after = {"status": "dead", "entrypoint": entrypoint}, {"status": status, "entrypoint": entrypoint}
+    what = {"entrypoint": known.entrypoint, "payload": known.payload}
+    before, after = {"status": "dead", **what}, {"status": status, **(what if status else {})}
     await audit.record(session, action, {resource(job_id): audit.difference(before, after)}, provenance)

@@ -11,9 +11,8 @@ from inventory_api.audit import Provenance
 from inventory_api.database.session import Session
 from inventory_api.database.transaction import in_transaction
 from inventory_api.errors import NotFound
-from inventory_api.reservations import queries
+from inventory_api.reservations import expiry, queries
 from inventory_api.reservations.model import Reservation, resource
-from inventory_api.reservations.queries import LetGo
 from inventory_api.stock import reserving
 from inventory_api.stock import service as stock
 from inventory_api.stock.model import Allocation, Demand, Key, Kind, Level, Line
@@ -110,14 +109,11 @@ async def hold(
         return lines
     reserving.refuse_discontinued(demands, targets)
     needed, levels = reserving.totals(lines), reserving.levels_of(targets)
-    expiries: list[Effect] = []
     if short := reserving.short(needed, levels):
-        gone = await queries.let_go_expired(session, short)
-        await _record_expired(session, gone, provenance)
-        reserving.refuse_short(demands, targets, reserving.totals([_allocation(one) for one in gone]))
-        expiries = [_expiry(one) for one in gone]
+        levels, _ = await expiry.let_go(session, levels, short, provenance)
+        reserving.refuse_short(demands, targets, levels)
     taken = [Effect(key, kind, reference, quantity) for key, quantity in needed.items()]
-    await stock.reserve(session, reserving.steps(levels, [*expiries, *taken]), provenance)
+    await stock.reserve(session, reserving.steps(levels, taken), provenance)
     return lines
 
 
@@ -152,26 +148,8 @@ async def sweep(session: Session, provenance: Provenance) -> int:
     if not due:
         return 0
     levels = await lock_levels(session, [Allocation(*key, 0) for key in due])
-    gone = await queries.let_go_expired(session, due)
-    await _record_expired(session, gone, provenance)
-    if gone:
-        await stock.reserve(session, reserving.steps(levels, [_expiry(one) for one in gone]), provenance)
-    return len(gone)
-
-
-def _allocation(one: LetGo) -> Allocation:
-    return Allocation(one.sku, one.location, one.quantity)
-
-
-def _expiry(one: LetGo) -> Effect:
-    return Effect(one.key, "expiry", resource(one.reservation_id), -one.quantity)
-
-
-async def _record_expired(session: Session, gone: Sequence[LetGo], provenance: Provenance) -> None:
-    change = {"status": {"before": "active", "after": "expired"}}
-    expired = {resource(one.reservation_id): change for one in gone if one.has_expired}
-    if expired:
-        await audit.record(session, "expire", expired, provenance)
+    _, count = await expiry.let_go(session, levels, due, provenance)
+    return count
 
 
 async def _record(

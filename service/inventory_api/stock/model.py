@@ -89,6 +89,10 @@ class Step:
     reason: str | None = None
     reference: str | None = None
 
+    @property
+    def key(self) -> Key:
+        return self.sku, self.location
+
 
 @dataclass(frozen=True, slots=True)
 class Movement:

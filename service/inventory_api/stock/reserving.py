@@ -55,13 +55,11 @@ def short(needed: Mapping[Key, int], levels: Mapping[Key, Level]) -> list[Key]:
     return [key for key, quantity in needed.items() if levels[key].available < quantity]
 
 
-def refuse_short(demands: Sequence[Demand], targets: Sequence[Target], freed: Mapping[Key, int]) -> None:
+def refuse_short(demands: Sequence[Demand], targets: Sequence[Target], levels: Mapping[Key, Level]) -> None:
     """
     Raises:
-        InsufficientStock: with every line of a level at which less is available than all of its lines ask for; what
-            has just been `freed` there counts as available.
+        InsufficientStock: with every line of a level at which less is available than all of its lines ask for.
     """
-    levels = levels_of(targets, freed)
     wanting = set(short(totals(allocated(demands, targets)), levels))
     details = [
         Detail(
@@ -77,13 +75,9 @@ def refuse_short(demands: Sequence[Demand], targets: Sequence[Target], freed: Ma
         raise InsufficientStock(f"Not enough stock for {counted(len(details), len(demands))}.", details=details)
 
 
-def levels_of(targets: Sequence[Target], freed: Mapping[Key, int] | None = None) -> dict[Key, Level]:
-    """Those that were locked, without what has been freed of what is reserved."""
-    levels = {target.key: target.level for target in targets if target.level is not None}
-    return {
-        key: Level(level.location, level.on_hand, level.reserved - (freed or {}).get(key, 0), level.version)
-        for key, level in levels.items()
-    }
+def levels_of(targets: Sequence[Target]) -> dict[Key, Level]:
+    """Those that were locked."""
+    return {target.key: target.level for target in targets if target.level is not None}
 
 
 def steps(levels: Mapping[Key, Level], effects: Sequence[Effect]) -> list[Step]:

@@ -10,7 +10,9 @@ from inventory_api import audit
 from inventory_api.audit import Provenance
 from inventory_api.database.session import Session
 from inventory_api.database.transaction import in_transaction
+from inventory_api.errors import StockBelowReserved
 from inventory_api.inventory.model import resource
+from inventory_api.reservations import expiry
 from inventory_api.stock import queries, rules
 from inventory_api.stock.model import Change, Demand, Key, Kind, Level, Line, Movement, Step
 from inventory_api.stock.queries import Target
@@ -19,7 +21,7 @@ from inventory_api.stock.rules import Planned
 
 @in_transaction
 async def change(session: Session, changes: Sequence[Change], action: str, provenance: Provenance) -> list[Movement]:
-    """Make the changes one after the other; `action` is what the audit says.
+    """Make the changes one after the other; `action` is what the audit says. What has expired stands in no way.
 
     Raises:
         UnknownSku, UnknownLocation: there is none, or the location takes no stock.
@@ -28,7 +30,13 @@ async def change(session: Session, changes: Sequence[Change], action: str, prove
     """
     targets = await lock(session, changes)
     levels = {target.key: target.level for target in targets if target.level is not None}
-    steps = rules.plan(changes, targets, levels)
+    try:
+        steps = rules.plan(changes, targets, levels)
+    except StockBelowReserved:
+        levels, count = await expiry.let_go(session, levels, [*levels], provenance)
+        if not count:
+            raise
+        steps = rules.plan(changes, targets, levels)
     movements = await _move(session, steps, provenance)
     await audit.record(session, action, _audited(levels, steps), provenance)
     return movements
@@ -41,6 +49,7 @@ async def lock_levels(session: Session, sku: str) -> tuple[Level, ...]:
 
 async def set_on_hand(session: Session, sku: str, level: Level, delta: int, provenance: Provenance) -> Level:
     """Change a level that the caller has locked, within its transaction, and under its audit row; tells the new one.
+    What has expired stands in no way.
 
     Raises:
         InsufficientStock, StockBelowReserved: too little is there, or too little would be left.
@@ -56,7 +65,12 @@ async def set_on_hand(session: Session, sku: str, level: Level, delta: int, prov
         kind="set",
         reason="quantity set",
     )
-    if fault := rules.fault_of(change, level.on_hand + delta, level):
+    fault = rules.fault_of(change, level.on_hand + delta, level)
+    if fault and fault[0] is StockBelowReserved:
+        key = sku, level.location
+        level = (await expiry.let_go(session, {key: level}, [key], provenance))[0][key]
+        fault = rules.fault_of(change, level.on_hand + delta, level)
+    if fault:
         kind, detail = fault
         raise kind(f"{kind.title}, at {level.location}, where the difference is applied.", details=[detail])
     await _move(session, [(change, rules.step_of(change, level.on_hand + delta, level))], provenance)

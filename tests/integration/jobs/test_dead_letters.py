@@ -5,6 +5,7 @@ import json
 import subprocess
 from typing import Any
 
+import asyncpg
 import pytest
 from tests.support.database import execute, fetch
 from tests.support.process import MODULE, clean_environment
@@ -40,7 +41,7 @@ async def test_they_are_listed_newest_first_with_what_they_failed_of(service: Se
     assert (items[0]["entrypoint"], items[0]["starts"], items[0]["actor"], items[0]["request_id"]) == (
         "event", QUICK.max_starts, "key:test", "request-1",
     )  # fmt: skip
-    assert items[0]["error"] == "ConnectionError: refused 0"
+    assert (items[0]["error"], items[0]["payload"]) == ("ConnectionError: refused 0", {"n": 0})
     assert rest["next_cursor"] is None
 
 
@@ -69,7 +70,7 @@ async def test_one_that_is_purged_is_gone(service: Service, letters: list[int]) 
     assert purged.status_code == 204
     assert error_of(await service.api.delete(f"/jobs/dead-letters/{letters[0]}"))["type"] == "NOT_FOUND"
     (entry,) = (await service.api.get("/audit", params={"resource": f"job:{letters[0]}"})).json()["items"]
-    assert entry["action"] == "purge"
+    assert (entry["action"], entry["changes"]["payload"]) == ("purge", {"before": {"n": 2}, "after": None})
 
 
 async def test_a_job_that_waits_is_no_dead_letter(service: Service, database_url: str) -> None:
@@ -99,6 +100,36 @@ async def test_the_command_line_does_the_same(database_url: str, letters: list[i
     assert (await run("purge", str(letters[1]))).returncode == 0
     missing = await run("purge", str(letters[1]))
     assert (missing.returncode, missing.stderr) == (1, "inventory-api jobs: There is no dead letter with this id.\n")
+    for wrong in ("0", "x", str(2**63)):
+        refused = await run("replay", wrong)
+        assert (refused.returncode, refused.stderr.splitlines()[-1].partition("error: ")[2]) == (
+            2, f"argument id: {wrong!r} is no id of a job",
+        )  # fmt: skip
+
+
+async def test_one_whose_payload_cannot_be_read_is_one_at_once_and_stands_in_nobodys_way(
+    service: Service, database_url: str
+) -> None:
+    await add(database_url, {})
+    await execute(database_url, "UPDATE pgqueuer SET payload = '\\xff7b'")
+    await add(database_url, {"n": 1})
+    done = list[int]()
+
+    async def handle(work: Work) -> None:
+        done.append(work.payload["n"])
+
+    async with working(database_url, handle) as running:
+        await until(lambda: done == [1] and running.outcome("dead") == 1)
+        await running.stop()
+    (letter,) = (await service.api.get("/jobs/dead-letters")).json()["items"]
+    assert (letter["starts"], letter["error"], letter["payload"]) == (1, "its payload is not JSON", "\ufffd{")
+
+
+async def test_one_whose_headers_cannot_be_read_is_not_taken_by_the_database(database_url: str) -> None:
+    """PgQueuer reads them of all jobs that it takes together: those beside it would not be done either."""
+    await add(database_url, {})
+    with pytest.raises(asyncpg.CheckViolationError, match="pgqueuer_headers_are_an_object"):
+        await execute(database_url, "UPDATE pgqueuer SET headers = '[]'")
 
 
 async def test_one_whose_successor_waits_already_is_replayed_beside_it(service: Service, database_url: str) -> None:

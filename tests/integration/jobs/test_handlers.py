@@ -65,6 +65,7 @@ async def test_what_nobody_asks_for_any_more_is_removed_and_the_rest_stays(
         INSERT INTO pgqueuer_log (job_id, status, priority, entrypoint, created)
         SELECT n, 'successful', 0, 'event', now() - n * interval '1 day' + interval '1 hour'
         FROM generate_series(1, 9) AS n;
+        INSERT INTO pgqueuer (id, priority, status, entrypoint) VALUES (9, 0, 'failed', 'event');
         INSERT INTO audit_entry (id, resource, action, changes, actor, request_id, created_at)
         SELECT gen_random_uuid(), 'item:' || n, 'patch', '{}', 'key:x', 'r', now() - n * interval '1 day'
         FROM generate_series(95, 110) AS n""",
@@ -73,7 +74,7 @@ async def test_what_nobody_asks_for_any_more_is_removed_and_the_rest_stays(
     kept = await asyncio.to_thread(fetch, database_url, "SELECT key FROM idempotency_record ORDER BY key")
     assert [row["key"] for row in kept] == ["k-1", "k-2", "k-3"]
     logged = await asyncio.to_thread(fetch, database_url, "SELECT job_id FROM pgqueuer_log ORDER BY job_id")
-    assert [row["job_id"] for row in logged] == [1, 2, 3, 4, 5, 6, 7]
+    assert [row["job_id"] for row in logged] == [1, 2, 3, 4, 5, 6, 7, 9], "of a dead letter it says why"
     audited = await asyncio.to_thread(fetch, database_url, "SELECT resource FROM audit_entry ORDER BY created_at DESC")
     assert [row["resource"] for row in audited] == [f"item:{days}" for days in range(95, 100)]
 

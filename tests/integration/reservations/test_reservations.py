@@ -2,9 +2,11 @@
 
 import asyncio
 import uuid
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime
 from typing import Any
 
+import httpx
 import pytest
 from tests.support.database import execute, fetch
 from tests.support.selling import EXPIRE, assert_accounted, level, line, order, post, reserve
@@ -129,10 +131,41 @@ async def test_an_expired_hold_stands_in_nobodys_way(service: Service, database_
     ]
     assert movements[1]["reference"] == f"reservation:{held['id']}"
     audit = (await service.api.get("/audit", params={"resource": f"reservation:{held['id']}"})).json()["items"]
-    assert audit[0]["changes"] == {"status": {"before": "active", "after": "expired"}}
+    assert audit[0]["changes"] == {
+        "held.A-1.MAIN": {"before": 8, "after": 0},
+        "status": {"before": "active", "after": "expired"},
+    }
     assert (await order(service, line("B-2", 10))).status_code == 201
     audit = (await service.api.get("/audit", params={"resource": f"reservation:{held['id']}"})).json()["items"]
-    assert [entry["action"] for entry in audit] == ["expire", "create"], "it expires once"
+    assert [entry["action"] for entry in audit] == ["expire", "expire", "create"]
+    assert audit[0]["changes"] == {"held.B-2.MAIN": {"before": 8, "after": 0}}, "it expires once"
+
+
+async def test_nor_in_the_way_of_who_takes_stock_away(service: Service, database_url: str) -> None:
+    """By an adjustment, a transfer, a PATCH or a PUT; one that has not expired does."""
+    (await service.api.post("/locations", json={"code": "EAST", "name": "East"})).raise_for_status()
+    adjustment = {"lines": [{"sku": "A-1", "delta": -1, "reason": "lost"}]}
+    transfer = {"lines": [{"sku": "A-1", "from": "MAIN", "to": "EAST", "quantity": 1}]}
+    changes: Sequence[Callable[[], Awaitable[httpx.Response]]] = (
+        lambda: post(service, "/inventory/adjustments", adjustment),
+        lambda: post(service, "/inventory/transfers", transfer),
+        lambda: _set_quantity(service, 8),
+    )
+    for there, change in zip((10, 9, 8), changes, strict=True):
+        held = (await reserve(service, line("A-1", there))).json()
+        assert error_of(await change())["type"] == "STOCK_BELOW_RESERVED"
+        await expire(database_url, held)
+        assert (await change()).is_success
+        assert (await level(service, "A-1"))[1] == 0
+        (entry, *_) = (await service.api.get("/audit", params={"resource": f"reservation:{held['id']}"})).json()[
+            "items"
+        ]
+        assert (entry["action"], entry["changes"]["status"]["after"]) == ("expire", "expired")
+
+
+async def _set_quantity(service: Service, quantity: int) -> httpx.Response:
+    found = await service.api.get("/inventory/A-1")
+    return await service.patch("A-1", {"quantity": quantity}, If_Match=found.headers["ETag"])
 
 
 async def test_what_is_short_also_without_expired_holds_names_what_is_then_available(

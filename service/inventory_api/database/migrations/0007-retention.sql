@@ -21,6 +21,9 @@ $$;
 CREATE TRIGGER audit_entry_kept BEFORE DELETE ON audit_entry
     FOR EACH ROW EXECUTE FUNCTION refuse_removal_of_recent();
 
+-- PgQueuer reads them before it knows of a job whether it can be done: one that it cannot read would stop every worker.
+ALTER TABLE pgqueuer ADD CONSTRAINT pgqueuer_headers_are_an_object CHECK (jsonb_typeof(headers) = 'object');
+
 -- Each would cost every job that is made, or done, and none of the statements that are sent reads it.
 DROP INDEX pgqueuer_priority_id_id1_idx, pgqueuer_updated_id_id1_idx, pgqueuer_log_not_aggregated, pgqueuer_log_status;
 
@@ -33,6 +36,8 @@ CREATE INDEX pgqueuer_log_not_aggregated ON pgqueuer_log ((1)) WHERE NOT aggrega
 CREATE INDEX pgqueuer_updated_id_id1_idx ON pgqueuer (updated, id DESC) INCLUDE (id) WHERE status = 'picked';
 
 CREATE INDEX pgqueuer_priority_id_id1_idx ON pgqueuer (priority, id DESC) INCLUDE (id) WHERE status = 'queued';
+
+ALTER TABLE pgqueuer DROP CONSTRAINT pgqueuer_headers_are_an_object;
 
 DROP TRIGGER audit_entry_kept ON audit_entry;
 
