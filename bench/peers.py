@@ -225,5 +225,5 @@ async def adjust(
 
 async def write_audit(database: Connection, resource: str, action: str, changes: dict[str, Any]) -> None:
     await database.execute(
-        audit.INSERT, [uuid7()], [resource], [codec.encode(changes)], action, "bench", str(uuid7()), None
+        audit.INSERT, [uuid7()], [resource], [action], [codec.encode(changes)], ["bench"], [str(uuid7())], [None]
     )

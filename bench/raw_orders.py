@@ -72,11 +72,11 @@ async def _order(connection: asyncpg.Connection, sku: str, *, told: bool) -> Non
     order_id, key, request_id = uuid7(), str(uuid.uuid4()), str(uuid7())
     body = json.dumps({"id": str(order_id), "status": "confirmed", "lines": [[sku, LOCATION, 1]]})
     parts: list[tuple[Statement, tuple[object, ...]]] = [
-        (orders.INSERT_LINES, (order_id, [sku], [LOCATION], [1])),
-        (audit.INSERT, ([uuid7()], [f"order:{order_id}"], [body], "create", "bench", request_id, None)),
+        (orders.INSERT_LINES, ([order_id], [1], [sku], [LOCATION], [1])),
+        (audit.INSERT, ([uuid7()], [f"order:{order_id}"], ["create"], [body], ["bench"], [request_id], [None])),
     ]
     if told:
-        parts.append((queue.ENQUEUE, ("event", 0, body, "{}", None)))
+        parts.append((queue.ENQUEUE, (["event"], [0], [body], ["{}"], [None])))
     end = together(tuple(statement for statement, _ in parts), records.INSERT)
     arguments = [value for _, values in parts for value in values]
     async with connection.transaction():

@@ -20,8 +20,10 @@ INSERT = Statement(
     "audit.insert",
     """
     INSERT INTO audit_entry (id, resource, action, changes, actor, request_id, trace_id)
-    SELECT id, resource, $4, changes::jsonb, $5, $6, $7
-    FROM unnest($1::uuid[], $2::text[], $3::text[]) AS changed (id, resource, changes)
+    SELECT id, resource, action, changes::jsonb, actor, request_id, trace_id
+    FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[])
+         WITH ORDINALITY AS changed (id, resource, action, changes, actor, request_id, trace_id, number)
+    ORDER BY number
     """,
 )
 
@@ -109,19 +111,9 @@ async def record(
     where what was done came to nothing, as of an adjustment by 5 and by -5.
     """
     session.changed(*changes)
-    changed = {resource: fields for resource, fields in changes.items() if fields}
-    if not changed:
-        return
-    await session.write(
-        INSERT,
-        [uuid7() for _ in changed],
-        [*changed],
-        [codec.encode(fields) for fields in changed.values()],
-        action,
-        provenance.actor,
-        provenance.request_id,
-        provenance.trace_id,
-    )
+    told = provenance.actor, provenance.request_id, provenance.trace_id
+    rows = [(uuid7(), resource, action, codec.encode(fields), *told) for resource, fields in changes.items() if fields]
+    await session.write(INSERT, *rows)
 
 
 @dataclass(frozen=True, slots=True)

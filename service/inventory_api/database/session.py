@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
 from types import TracebackType
 from typing import TYPE_CHECKING, Self, TypeVar
@@ -45,7 +45,7 @@ class Session:
         self._connection: asyncpg.pool.PoolConnectionProxy | None = None
         self._is_in_transaction = False
         self._changed: set[str] = set()
-        self._left: list[tuple[Statement, tuple[object, ...]]] = []
+        self._left: dict[Statement, list[Sequence[object]]] = {}
 
     @property
     def is_in_transaction(self) -> bool:
@@ -71,25 +71,26 @@ class Session:
         """For statements without a result."""
         await self._run(statement, lambda connection: connection.execute(statement.sql, *arguments))
 
-    async def write(self, statement: Statement, *arguments: object) -> None:
-        """An INSERT that nobody waits for: within a transaction it is left for its end, to be sent with others."""
-        if not self._is_in_transaction:
-            await self.execute(statement, *arguments)
-            return
-        if any(statement is one for one, _ in self._left):
-            await self._write_left()  # PostgreSQL promises no order within one statement.
-        self._left.append((statement, arguments))
+    async def write(self, statement: Statement, *rows: Sequence[object]) -> None:
+        """Rows that nobody waits for: within a transaction they are left for its end, and sent together with others.
+
+        The statement is an INSERT whose arguments are the columns, each an array, and writes rows in their order.
+        """
+        if self._is_in_transaction:
+            self._left.setdefault(statement, []).extend(rows)
+        elif rows:
+            await self.execute(statement, *_columns(rows))
 
     async def finish(self, statement: Statement, *arguments: object) -> asyncpg.Record | None:
         """As `fetch_one`, together with all that has been left for the end of the transaction."""
-        left, self._left = self._left, []
-        combined = together(tuple(one for one, _ in left), statement)
-        return await self.fetch_one(combined, *(value for _, values in left for value in values), *arguments)
+        left, self._left = {one: rows for one, rows in self._left.items() if rows}, {}
+        columns = [column for rows in left.values() for column in _columns(rows)]
+        return await self.fetch_one(together((*left,), statement), *columns, *arguments)
 
     async def _write_left(self) -> None:
-        if self._left:
-            statement, arguments = self._left.pop()
-            await self.finish(statement, *arguments)
+        left = [one for one, rows in self._left.items() if rows]
+        if left:
+            await self.finish(left[-1], *_columns(self._left.pop(left[-1])))
 
     def changed(self, *resources: str) -> None:
         """Note what the open transaction changes; `Database.after_commit` is told once it may be seen by others."""
@@ -203,6 +204,10 @@ class Session:
             if is_unavailable(error):
                 raise DependencyUnavailable("The database is not available.") from error
             raise
+
+
+def _columns(rows: Sequence[Sequence[object]]) -> list[list[object]]:
+    return [list(column) for column in zip(*rows, strict=True)]
 
 
 def _drop(connection: asyncpg.pool.PoolConnectionProxy) -> None:

@@ -15,7 +15,10 @@ ENQUEUE = Statement(
     "jobs.enqueue",
     """
     INSERT INTO pgqueuer (entrypoint, priority, payload, headers, dedupe_key, status)
-    VALUES ($1, $2, convert_to($3, 'UTF8'), $4::jsonb, $5, 'queued')
+    SELECT entrypoint, priority, convert_to(payload, 'UTF8'), headers::jsonb, dedupe_key, 'queued'
+    FROM unnest($1::text[], $2::integer[], $3::text[], $4::text[], $5::text[])
+         WITH ORDINALITY AS job (entrypoint, priority, payload, headers, dedupe_key, number)
+    ORDER BY number
     ON CONFLICT (dedupe_key) WHERE status IN ('queued', 'picked') AND dedupe_key IS NOT NULL DO NOTHING
     """,
 )
@@ -31,11 +34,6 @@ async def enqueue(session: Session, job: Job) -> None:
         "trace_id": job.provenance.trace_id,
         "otel": carrier,
     }
-    await session.write(
-        ENQUEUE,
-        job.entrypoint.name,
-        job.entrypoint.priority,
-        codec.encode(dict(job.payload)),
-        codec.encode(headers),
-        job.dedupe_key,
-    )
+    payload = codec.encode(dict(job.payload))
+    row = job.entrypoint.name, job.entrypoint.priority, payload, codec.encode(headers), job.dedupe_key
+    await session.write(ENQUEUE, row)

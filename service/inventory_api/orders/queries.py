@@ -35,8 +35,8 @@ INSERT_LINES = Statement(
     "orders.insert_lines",
     """
     INSERT INTO sales_order_line (order_id, number, sku, location, quantity)
-    SELECT $1, number, sku, location, quantity
-    FROM unnest($2::text[], $3::text[], $4::integer[]) WITH ORDINALITY AS line (sku, location, quantity, number)
+    SELECT *
+    FROM unnest($1::uuid[], $2::integer[], $3::text[], $4::text[], $5::integer[])
     """,
 )
 
@@ -85,13 +85,8 @@ async def insert(
 
 async def insert_lines(session: Session, order_id: UUID, lines: Sequence[Allocation]) -> None:
     """Before the transaction that made the order ends."""
-    await session.write(
-        INSERT_LINES,
-        order_id,
-        [line.sku for line in lines],
-        [line.location for line in lines],
-        [line.quantity for line in lines],
-    )
+    rows = [(order_id, number, line.sku, line.location, line.quantity) for number, line in enumerate(lines, 1)]
+    await session.write(INSERT_LINES, *rows)
 
 
 async def change(session: Session, order: Order, status: Status) -> datetime | None:

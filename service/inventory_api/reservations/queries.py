@@ -47,8 +47,8 @@ INSERT_LINES = Statement(
     "reservations.insert_lines",
     """
     INSERT INTO reservation_line (reservation_id, expires_at, number, sku, location, quantity)
-    SELECT $1, $2, number, sku, location, quantity
-    FROM unnest($3::text[], $4::text[], $5::integer[]) WITH ORDINALITY AS line (sku, location, quantity, number)
+    SELECT *
+    FROM unnest($1::uuid[], $2::timestamptz[], $3::integer[], $4::text[], $5::text[], $6::integer[])
     """,
 )
 
@@ -166,14 +166,11 @@ async def insert_lines(
     session: Session, reservation_id: UUID, expires_at: datetime, lines: Sequence[Allocation]
 ) -> None:
     """Before the transaction that made the reservation ends."""
-    await session.write(
-        INSERT_LINES,
-        reservation_id,
-        expires_at,
-        [line.sku for line in lines],
-        [line.location for line in lines],
-        [line.quantity for line in lines],
-    )
+    rows = [
+        (reservation_id, expires_at, number, line.sku, line.location, line.quantity)
+        for number, line in enumerate(lines, 1)
+    ]
+    await session.write(INSERT_LINES, *rows)
 
 
 async def extend(session: Session, reservation_id: UUID, seconds: int) -> tuple[datetime, datetime]:

@@ -12,12 +12,14 @@ from inventory_api.database.transaction import in_transaction
 from inventory_api.telemetry.metrics import Metrics
 
 CODES = Statement("test.codes", "SELECT array_agg(code ORDER BY version) AS codes FROM location WHERE code <> 'MAIN'")
-# Which of them came first is told by `version`, as the clock may not.
 INSERT = Statement(
     "test.insert",
-    "INSERT INTO location (code, name, version) SELECT $1, $1, count(*) FROM location",
+    "INSERT INTO location (code, name, version) SELECT code, code, number"
+    " FROM unnest($1::text[]) WITH ORDINALITY AS row (code, number)",
 )
-OTHER = Statement("test.other", "INSERT INTO location (code, name, version) VALUES ($1, $2, $3)")
+OTHER = Statement(
+    "test.other", "INSERT INTO location (code, name, version) SELECT * FROM unnest($1::text[], $2::text[], $3::int[])"
+)
 LAST = Statement("test.last", "INSERT INTO location (code, name, version) VALUES ($2, $1, 90) RETURNING code")
 
 
@@ -47,8 +49,8 @@ async def test_it_is_sent_at_the_end_in_one_trip(database: Database, monkeypatch
 
     async with database.session() as session, session.transaction():
         monkeypatch.setattr(Session, "fetch_one", noted)
-        await session.write(INSERT, "A")
-        await session.write(OTHER, "B", "B", 50)
+        await session.write(INSERT, ["A"])
+        await session.write(OTHER, ["B", "B", 50])
         assert sent == []
         row = await session.finish(LAST, "name", "C")
         assert row is not None
@@ -60,13 +62,13 @@ async def test_it_is_sent_at_the_end_in_one_trip(database: Database, monkeypatch
 async def test_those_of_one_statement_are_written_in_their_order(database: Database) -> None:
     async with database.session() as session, session.transaction():
         for code in ("C", "A", "B"):
-            await session.write(INSERT, code)
+            await session.write(INSERT, [code])
     assert await codes(database) == ["C", "A", "B"]
 
 
 async def test_without_a_transaction_it_is_written_at_once(database: Database) -> None:
     async with database.session() as session:
-        await session.write(INSERT, "A")
+        await session.write(INSERT, ["A"])
         assert await codes(database) == ["A"]
 
 
@@ -75,7 +77,7 @@ async def test_what_is_rolled_back_is_not_written_by_the_next_transaction_of_the
         with pytest.raises(RuntimeError):
             await _fail(session)
         async with session.transaction():
-            await session.write(INSERT, "B")
+            await session.write(INSERT, ["B"])
     assert await codes(database) == ["B"]
 
 
@@ -83,8 +85,8 @@ async def test_one_that_fails_at_the_end_undoes_what_was_done_before(database: D
     @in_transaction
     async def fail(session: Session) -> None:
         await session.fetch_one(LAST, "name", "C")
-        await session.write(OTHER, "TWICE", "a", 1)
-        await session.write(OTHER, "TWICE", "b", 2)
+        await session.write(OTHER, ["TWICE", "a", 1])
+        await session.write(OTHER, ["TWICE", "b", 2])
 
     async with database.session() as session:
         with pytest.raises(Exception, match="location_pkey"):
@@ -94,5 +96,5 @@ async def test_one_that_fails_at_the_end_undoes_what_was_done_before(database: D
 
 @in_transaction
 async def _fail(session: Session) -> None:
-    await session.write(INSERT, "A")
+    await session.write(INSERT, ["A"])
     raise RuntimeError("on purpose")
