@@ -41,7 +41,6 @@ async def run(settings: Settings) -> int:
     handlers = Handlers(
         resources.database,
         settings.current_database_url,
-        metrics.ledger_mismatches,
         RetentionDays(settings.audit_retention_days, settings.job_log_retention_days),
     )
     worker = QueueWorker(

@@ -1,11 +1,12 @@
-"""How much waits in the queue, measured by each queue worker."""
+"""How much waits in the queue, and what the ledger was, measured by each queue worker."""
 
 import asyncio
 import logging
 
 from inventory_api.database.pool import Database
 from inventory_api.database.statement import Statement
-from inventory_api.telemetry.metrics import JOB_ENTRYPOINTS, Metrics
+from inventory_api.stock import ledger
+from inventory_api.telemetry.metrics import OTHER_ENTRYPOINT, QUEUED_ENTRYPOINTS, Metrics
 
 logger = logging.getLogger(__name__)
 
@@ -28,19 +29,26 @@ async def measure(database: Database, metrics: Metrics) -> None:
     """Again and again, until cancelled; while the database is gone, the gauges stay as they are."""
     while True:
         try:
-            await _measure(database, metrics)
+            await take(database, metrics)
         except Exception as error:
             logger.warning("the queue was not measured: %s", str(error) or type(error).__name__)
         await asyncio.sleep(INTERVAL_SECONDS)
 
 
-async def _measure(database: Database, metrics: Metrics) -> None:
+async def take(database: Database, metrics: Metrics) -> None:
+    """Once."""
     async with database.session() as session:
         rows = await session.fetch(WAITING)
-    waiting = {row["entrypoint"]: row for row in rows if not row["is_dead"]}
-    dead = {row["entrypoint"]: row for row in rows if row["is_dead"]}
-    for name in JOB_ENTRYPOINTS:
-        row = waiting.get(name)
-        metrics.jobs_pending.labels(entrypoint=name).set(row["jobs"] if row else 0)
-        metrics.jobs_oldest_age.labels(entrypoint=name).set(row["age_seconds"] if row else 0)
-        metrics.jobs_dead_letters.labels(entrypoint=name).set(dead[name]["jobs"] if name in dead else 0)
+        mismatches, checked_at = await ledger.last(session)
+    metrics.ledger_mismatches.set(mismatches)
+    metrics.ledger_checked.set(checked_at)
+    for name in QUEUED_ENTRYPOINTS:
+        of_it = [row for row in rows if _label(row["entrypoint"]) == name]
+        waiting = [row for row in of_it if not row["is_dead"]]
+        metrics.jobs_pending.labels(entrypoint=name).set(sum(row["jobs"] for row in waiting))
+        metrics.jobs_oldest_age.labels(entrypoint=name).set(max((row["age_seconds"] for row in waiting), default=0))
+        metrics.jobs_dead_letters.labels(entrypoint=name).set(sum(row["jobs"] for row in of_it if row["is_dead"]))
+
+
+def _label(entrypoint: str) -> str:
+    return entrypoint if entrypoint in QUEUED_ENTRYPOINTS else OTHER_ENTRYPOINT

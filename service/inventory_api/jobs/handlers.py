@@ -6,8 +6,6 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from prometheus_client import Gauge
-
 from inventory_api import audit
 from inventory_api.audit import Provenance
 from inventory_api.database.pool import Database
@@ -42,12 +40,9 @@ Handler = Callable[[Work], Awaitable[None]]
 class Handlers:
     """All of them, and what they need."""
 
-    def __init__(
-        self, database: Database, dsn: Callable[[], str], ledger_mismatches: Gauge, retention_days: RetentionDays
-    ) -> None:
+    def __init__(self, database: Database, dsn: Callable[[], str], retention_days: RetentionDays) -> None:
         self._database = database
         self._dsn = dsn
-        self._ledger_mismatches = ledger_mismatches
         self._retention_days = retention_days
 
     def by_name(self) -> Mapping[str, Handler]:
@@ -64,20 +59,21 @@ class Handlers:
         logger.info("event %s", event["type"], extra={"event.id": event["id"], "event.data": event["data"]})
 
     async def sweep_holds(self, work: Work) -> None:
-        """Let go of everything that expired reservations still hold, some lines at a time."""
+        """Let go of everything that expired reservations still hold."""
         provenance = Provenance(reservations.SWEEPER, work.provenance.request_id, work.provenance.trace_id)
         swept = 0
         async with self._database.session() as session:
             while count := await reservations.sweep(session, provenance):
                 swept += count
         if swept:
-            logger.info("%d lines of expired reservations hold nothing more", swept)
+            logger.info("%d expired holds are let go", swept)
 
     async def verify_ledger(self, work: Work) -> None:
-        """Tell how many levels are not the sum of their movements, and which."""
+        """Keep how many levels are not the sum of their movements, and say which."""
         del work
         found = await ledger.mismatches(self._dsn())
-        self._ledger_mismatches.set(len(found))
+        async with self._database.session() as session:
+            await ledger.record(session, len(found))
 
     async def purge(self, work: Work) -> None:
         """Remove what nobody asks for any more, some rows at a time."""

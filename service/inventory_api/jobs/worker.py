@@ -70,6 +70,7 @@ class QueueWorker:
             try:
                 await self._run_once()
             except Exception as error:
+                self._metrics.queue_failures.inc()
                 logger.warning("the queue cannot be reached: %s", str(error) or type(error).__name__)
                 with suppress(TimeoutError):
                     await asyncio.wait_for(self._stopping.wait(), PAUSE_SECONDS)

@@ -122,12 +122,12 @@ LET_GO_EXPIRED = Statement(
 EXPIRED_LEVELS = Statement(
     "reservations.expired_levels",
     """
-    SELECT DISTINCT sku, location
-    FROM (SELECT sku, location
-          FROM reservation_line
-          WHERE held AND expires_at <= statement_timestamp()
-          ORDER BY expires_at
-          LIMIT $1) AS longest
+    SELECT sku, location
+    FROM reservation_line
+    WHERE held AND expires_at <= statement_timestamp()
+    GROUP BY sku, location
+    ORDER BY min(expires_at)
+    LIMIT $1
     """,
 )
 
@@ -192,7 +192,7 @@ async def let_go_expired(session: Session, levels: Sequence[Key]) -> list[LetGo]
 
 
 async def expired_levels(session: Session, limit: int) -> list[Key]:
-    """Those of which the longest expired lines hold something, so many lines."""
+    """So many of which expired lines still hold something, the longest expired first."""
     return [(row["sku"], row["location"]) for row in await session.fetch(EXPIRED_LEVELS, limit)]
 
 

@@ -10,7 +10,7 @@ from inventory_api import audit
 from inventory_api.audit import Provenance
 from inventory_api.database.session import Session
 from inventory_api.database.transaction import in_transaction
-from inventory_api.errors import NotFound
+from inventory_api.errors import DependencyUnavailable, NotFound
 from inventory_api.reservations import expiry, queries
 from inventory_api.reservations.model import Reservation, resource
 from inventory_api.stock import reserving
@@ -18,8 +18,9 @@ from inventory_api.stock import service as stock
 from inventory_api.stock.model import Allocation, Demand, Key, Kind, Level, Line
 from inventory_api.stock.reserving import Effect
 
-# Lines that one sweep lets go: some tens of milliseconds.
-SWEPT = 200
+# Levels that one sweep looks at, and of how many the turn may not come in time.
+SWEPT = 1_000
+BUSY = 10
 SWEEPER = "system:hold-sweep"
 
 
@@ -39,9 +40,9 @@ async def create(session: Session, demands: Sequence[Demand], seconds: int, prov
         UnknownSku, UnknownLocation, ItemDiscontinued, InsufficientStock: as the names say, with every such line.
     """
     reservation_id = uuid7()
-    # Before any turn is waited for, so that turns are kept for as few round trips as can be.
-    expires_at, created_at = await queries.insert(session, reservation_id, seconds)
     lines = await hold(session, demands, "reservation", resource(reservation_id), provenance)
+    # Not before the turns have come: it is held for so long from then.
+    expires_at, created_at = await queries.insert(session, reservation_id, seconds)
     await queries.insert_lines(session, reservation_id, expires_at, lines)
     made = Reservation(reservation_id, "active", expires_at, created_at, created_at, tuple(lines))
     await _record(session, "create", {}, made, provenance)
@@ -141,14 +142,29 @@ async def let_go(
     await stock.reserve(session, reserving.steps(levels, effects), provenance)
 
 
-@in_transaction
 async def sweep(session: Session, provenance: Provenance) -> int:
-    """Let go of what expired reservations still hold, the longest expired first; how many lines at most `SWEPT`."""
-    due = await queries.expired_levels(session, SWEPT)
-    if not due:
-        return 0
-    levels = await lock_levels(session, [Allocation(*key, 0) for key in due])
-    _, count = await expiry.let_go(session, levels, due, provenance)
+    """Let go of what expired reservations hold, the longest expired first; of how many holds.
+
+    One level at a time, so that nobody waits for another item than the sweep is at; what is busy is left for the next.
+
+    Raises:
+        DependencyUnavailable: of more levels than `BUSY`.
+    """
+    count = busy = 0
+    for key in await queries.expired_levels(session, SWEPT):
+        try:
+            count += await _sweep(session, key, provenance)
+        except DependencyUnavailable:
+            busy += 1
+            if busy > BUSY:
+                raise
+    return count
+
+
+@in_transaction
+async def _sweep(session: Session, key: Key, provenance: Provenance) -> int:
+    levels = await lock_levels(session, [Allocation(*key, 0)])
+    _, count = await expiry.let_go(session, levels, [key], provenance)
     return count
 
 

@@ -4,6 +4,8 @@ import logging
 from dataclasses import asdict, dataclass
 
 from inventory_api.database import pool
+from inventory_api.database.session import Session
+from inventory_api.database.statement import Statement
 
 logger = logging.getLogger(__name__)
 
@@ -18,6 +20,19 @@ WHERE (coalesce(level.on_hand, 0), coalesce(level.reserved, 0))
    <> (coalesce(ledger.on_hand, 0), coalesce(ledger.reserved, 0))
 ORDER BY sku, location
 """
+
+
+RECORD = Statement(
+    "ledger.record",
+    """
+    INSERT INTO ledger_check (mismatches, checked_at) VALUES ($1, clock_timestamp())
+    ON CONFLICT (is_the_only_one) DO UPDATE SET mismatches = excluded.mismatches, checked_at = excluded.checked_at
+    """,
+)
+
+LAST = Statement(
+    "ledger.last", "SELECT mismatches, extract(epoch FROM checked_at)::float8 AS checked_at FROM ledger_check"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,3 +62,14 @@ async def mismatches(dsn: str) -> list[Mismatch]:
     for mismatch in found:
         logger.error("a level is not the sum of its movements", extra=asdict(mismatch))
     return found
+
+
+async def record(session: Session, count: int) -> None:
+    """Keep how many mismatches there were just now."""
+    await session.execute(RECORD, count)
+
+
+async def last(session: Session) -> tuple[int, float]:
+    """How many there were at the last look, and when that was, in seconds since 1970; zeros where there was none."""
+    row = await session.fetch_one(LAST)
+    return (row["mismatches"], row["checked_at"]) if row is not None else (0, 0.0)

@@ -11,6 +11,7 @@ from tests.support.working import BY_THE_TEST, QUICK, database, until, working
 
 from inventory_api import audit
 from inventory_api.http.idempotency import records
+from inventory_api.jobs import gauges
 from inventory_api.jobs.handlers import Handlers, RetentionDays, Work
 from inventory_api.telemetry.metrics import Metrics
 
@@ -26,7 +27,7 @@ async def metrics() -> Metrics:
 @pytest.fixture
 async def handlers(database_url: str, metrics: Metrics) -> AsyncIterator[Handlers]:
     async with database(database_url, metrics) as opened:
-        yield Handlers(opened, lambda: database_url, metrics.ledger_mismatches, RetentionDays(audit=100, job_log=7))
+        yield Handlers(opened, lambda: database_url, RetentionDays(audit=100, job_log=7))
 
 
 async def test_the_sweep_lets_go_of_every_expired_hold(service: Service, handlers: Handlers, database_url: str) -> None:
@@ -39,15 +40,47 @@ async def test_the_sweep_lets_go_of_every_expired_hold(service: Service, handler
 
 
 async def test_a_level_that_is_not_the_sum_of_its_movements_is_counted(
-    service: Service, handlers: Handlers, metrics: Metrics, database_url: str
+    service: Service, handlers: Handlers, database_url: str
 ) -> None:
+    """And told by every queue worker, whoever has looked."""
+
+    async def told() -> tuple[float | None, bool]:
+        other = Metrics()
+        async with database(database_url, other) as opened:
+            await gauges.take(opened, other)
+        looked = (other.registry.get_sample_value("ledger_checked_timestamp_seconds") or 0) > 0
+        return other.registry.get_sample_value("ledger_mismatch_levels"), looked
+
     for sku in ("A-1", "B-2"):
         (await service.put(sku)).raise_for_status()
-    await handlers.verify_ledger(WORK)
-    assert metrics.registry.get_sample_value("ledger_mismatch_levels") == 0
+    assert await told() == (0, False)
     await execute(database_url, "UPDATE stock_level SET on_hand = on_hand + 1 WHERE sku = 'B-2'")
     await handlers.verify_ledger(WORK)
-    assert metrics.registry.get_sample_value("ledger_mismatch_levels") == 1
+    assert await told() == (1, True)
+    await execute(database_url, "UPDATE stock_level SET on_hand = on_hand - 1 WHERE sku = 'B-2'")
+    await handlers.verify_ledger(WORK)
+    assert await told() == (0, True)
+
+
+async def test_what_waits_is_told_of_each_kind_and_of_those_that_nobody_knows(database_url: str) -> None:
+    await execute(
+        database_url,
+        """
+        INSERT INTO pgqueuer (priority, status, entrypoint, execute_after)
+        VALUES (0, 'queued', 'event', now() - interval '9 seconds'), (0, 'queued', 'event', now()),
+               (0, 'queued', 'event', now() + interval '1 hour'), (0, 'queued', 'of-the-next-release', now()),
+               (0, 'queued', 'of-another', now()), (0, 'failed', 'retention', now())""",
+    )
+    metrics = Metrics()
+    async with database(database_url, metrics) as opened:
+        await gauges.take(opened, metrics)
+
+    def value(name: str, entrypoint: str) -> float | None:
+        return metrics.registry.get_sample_value(name, {"entrypoint": entrypoint})
+
+    assert [value("jobs_pending", kind) for kind in ("event", "other", "retention")] == [2, 2, 0]
+    assert [value("jobs_dead_letters", kind) for kind in ("event", "other", "retention")] == [0, 0, 1]
+    assert (value("jobs_oldest_age_seconds", "event") or 0) >= 9
 
 
 async def test_what_nobody_asks_for_any_more_is_removed_and_the_rest_stays(

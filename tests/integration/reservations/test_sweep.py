@@ -2,9 +2,11 @@
 
 import asyncio
 
+import asyncpg
 from tests.support.database import execute
 from tests.support.selling import EXPIRE, assert_accounted, level, line, order, reserve
 from tests.support.service import Service
+from tests.support.waiting import eventually
 
 from inventory_api.audit import Provenance
 from inventory_api.reservations import service as reservations
@@ -32,7 +34,7 @@ async def test_it_lets_go_of_every_expired_line_and_of_no_other(service: Service
     assert statuses == {"expired"}
     await assert_accounted(database_url)
     entries = (await service.api.get("/audit", params={"actor": reservations.SWEEPER})).json()["items"]
-    assert len(entries) == 3
+    assert len(entries) == 6, "of each reservation what it held of either item"
 
 
 async def test_sweeps_at_once_and_sales_let_go_of_each_line_once(service: Service, database_url: str) -> None:
@@ -47,3 +49,30 @@ async def test_sweeps_at_once_and_sales_let_go_of_each_line_once(service: Servic
     assert sum(counts) <= 20
     assert await level(service, "A-1") == (100, 100)
     await assert_accounted(database_url)
+
+
+async def test_an_item_that_is_busy_is_left_for_the_next_and_nobody_waits_for_it_at_another(
+    service: Service, database_url: str
+) -> None:
+    skus = [f"A-{number}" for number in range(6)]
+    for sku in skus:
+        (await service.put(sku)).raise_for_status()
+    held = (await reserve(service, *(line(sku, 10) for sku in skus))).json()
+    await execute(database_url, EXPIRE.format(held["id"]))
+    holder = await asyncpg.connect(database_url)
+    await holder.execute("SELECT pg_advisory_lock(hashtext('item'), hashtext('A-3') & 1023)")
+    sweep = asyncio.ensure_future(swept(service))
+    await eventually(lambda: _is_waiting(holder))
+    sold = await order(service, *(line(sku, 10) for sku in skus if sku != "A-3"))
+    assert sold.status_code == 201
+    assert not sweep.done()
+    assert await sweep <= 5
+    await holder.close()
+    assert await swept(service) == 1
+    assert await level(service, "A-3") == (10, 0)
+    await assert_accounted(database_url)
+
+
+async def _is_waiting(connection: asyncpg.Connection) -> bool:
+    waiting = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted"
+    return bool(await connection.fetchval(waiting))

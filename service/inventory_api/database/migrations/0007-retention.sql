@@ -1,4 +1,4 @@
--- Audit rows may be removed once they are old; and the queue has no more indexes than it uses.
+-- Audit rows may be removed once they are old; what the ledger was is kept; the queue has what it uses and no more.
 -- depends: 0006-queue
 
 -- migrate: apply
@@ -21,6 +21,13 @@ $$;
 CREATE TRIGGER audit_entry_kept BEFORE DELETE ON audit_entry
     FOR EACH ROW EXECUTE FUNCTION refuse_removal_of_recent();
 
+-- What the last look at the ledger came to, so that every queue worker can tell it.
+CREATE TABLE ledger_check (
+    is_the_only_one boolean     PRIMARY KEY DEFAULT true CHECK (is_the_only_one),
+    mismatches      integer     NOT NULL,
+    checked_at      timestamptz NOT NULL
+);
+
 -- PgQueuer reads them before it knows of a job whether it can be done: one that it cannot read would stop every worker.
 ALTER TABLE pgqueuer ADD CONSTRAINT pgqueuer_headers_are_an_object CHECK (jsonb_typeof(headers) = 'object');
 
@@ -38,6 +45,8 @@ CREATE INDEX pgqueuer_updated_id_id1_idx ON pgqueuer (updated, id DESC) INCLUDE 
 CREATE INDEX pgqueuer_priority_id_id1_idx ON pgqueuer (priority, id DESC) INCLUDE (id) WHERE status = 'queued';
 
 ALTER TABLE pgqueuer DROP CONSTRAINT pgqueuer_headers_are_an_object;
+
+DROP TABLE ledger_check;
 
 DROP TRIGGER audit_entry_kept ON audit_entry;
 
