@@ -1,6 +1,7 @@
-"""JSON for the database and for responses: strings as they are, numbers that stay what they were."""
+"""JSON for the database and for responses: strings as they are, numbers that stay what they were; and times in it."""
 
 import json
+from datetime import UTC, datetime
 from typing import Any
 
 # Made once: `json.dumps` makes one for each call that has options.
@@ -24,3 +25,8 @@ def decode(text: str) -> Any:
 def canonical(value: Any) -> str:
     """The same text for the same JSON value, whatever the order of its members."""
     return _CANONICAL_ENCODER.encode(value)
+
+
+def rfc3339(moment: datetime) -> str:
+    """UTC with `Z`, microseconds always: the same moment is always the same text."""
+    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")

@@ -6,6 +6,7 @@ from typing import Any, Literal
 
 from uuid_utils.compat import uuid7
 
+from inventory_api import codec
 from inventory_api.audit import Provenance
 from inventory_api.database.session import Session
 from inventory_api.jobs.model import EVENT, Job
@@ -18,5 +19,5 @@ async def emit(
     session: Session, kind: EventType, moment: datetime, data: Mapping[str, Any], provenance: Provenance
 ) -> None:
     """Within the caller's transaction. `data` is JSON; `moment` is when it happened, by the database's clock."""
-    payload = {"id": str(uuid7()), "type": kind, "timestamp": moment.isoformat(), "data": dict(data)}
+    payload = {"id": str(uuid7()), "type": kind, "timestamp": codec.rfc3339(moment), "data": dict(data)}
     await enqueue(session, Job(EVENT, provenance, payload))

@@ -56,6 +56,7 @@ class Settings(BaseModel):
     job_heartbeat: Seconds = 30
     # The database keeps audit rows for 90 days, whatever is said here.
     audit_retention_days: int = Field(default=400, ge=90, le=36_500)
+    reservation_retention_days: int = Field(default=30, ge=1, le=36_500)
     job_log_retention_days: int = Field(default=7, ge=1, le=3650)
     drain_delay: float = Field(default=10, ge=0, le=3600)
     drain_timeout: Seconds = 20

@@ -41,7 +41,11 @@ async def run(settings: Settings) -> int:
     handlers = Handlers(
         resources.database,
         settings.current_database_url,
-        RetentionDays(settings.audit_retention_days, settings.job_log_retention_days),
+        RetentionDays(
+            audit=settings.audit_retention_days,
+            reservations=settings.reservation_retention_days,
+            job_log=settings.job_log_retention_days,
+        ),
     )
     worker = QueueWorker(
         settings.current_database_url,

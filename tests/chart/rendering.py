@@ -161,7 +161,7 @@ CASES: dict[str, Values] = {
             "replicaCount": 2,
             "concurrency": 6,
             "heartbeatSeconds": 20,
-            "retention": {"auditDays": 100, "jobLogDays": 3},
+            "retention": {"auditDays": 100, "reservationDays": 9, "jobLogDays": 3},
             "podAnnotations": {"team": "queue"},
             "resources": {"limits": {"memory": "512Mi"}},
         },

@@ -326,6 +326,7 @@ it does at once, and four; two are for migrations.
     "INVENTORY_REQUEST_DEADLINE" "requestDeadline" "INVENTORY_DRAIN_DELAY" "drain.delay" "INVENTORY_DRAIN_TIMEOUT" "drain.timeout" "INVENTORY_LOG_LEVEL" "logLevel"
     "INVENTORY_JOB_CONCURRENCY" "worker.concurrency" "INVENTORY_JOB_HEARTBEAT" "worker.heartbeatSeconds"
     "INVENTORY_AUDIT_RETENTION_DAYS" "worker.retention.auditDays" "INVENTORY_JOB_LOG_RETENTION_DAYS" "worker.retention.jobLogDays"
+    "INVENTORY_RESERVATION_RETENTION_DAYS" "worker.retention.reservationDays"
     "INVENTORY_DATABASE_CA_FILE" "database.caSecret" "INVENTORY_REDIS_CA_FILE" "redis.caSecret"
     "INVENTORY_HOST" "bindAddress" "INVENTORY_PORT" "" "INVENTORY_MANAGEMENT_PORT" "" "INVENTORY_SERVER_WORKER_TIMEOUT" ""
     "OTEL_EXPORTER_OTLP_ENDPOINT" "otlp.endpoint" "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT" "otlp.endpoint"

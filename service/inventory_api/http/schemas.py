@@ -1,19 +1,15 @@
 """What every payload shares."""
 
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, PlainSerializer, WithJsonSchema
 
-
-def rfc3339(moment: datetime) -> str:
-    """UTC with `Z`, microseconds always: the same moment is always the same text."""
-    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
-
+from inventory_api import codec
 
 UtcDatetime = Annotated[
     datetime,
-    PlainSerializer(rfc3339, return_type=str, when_used="json"),
+    PlainSerializer(codec.rfc3339, return_type=str, when_used="json"),
     WithJsonSchema({"type": "string", "format": "date-time"}),
 ]
 

@@ -31,6 +31,7 @@ class RetentionDays:
     """How long rows are kept that only people read."""
 
     audit: int
+    reservations: int
     job_log: int
 
 
@@ -56,7 +57,8 @@ class Handlers:
     async def publish_event(self, work: Work) -> None:
         """Tell of what was committed, under the id that it was given then."""
         event = work.payload
-        logger.info("event %s", event["type"], extra={"event.id": event["id"], "event.data": event["data"]})
+        told = {f"event.{name}": value for name, value in event.items() if name != "type"}
+        logger.info("event %s", event["type"], extra=told)
 
     async def sweep_holds(self, work: Work) -> None:
         """Let go of everything that expired reservations still hold."""
@@ -81,6 +83,7 @@ class Handlers:
         async with self._database.session() as session:
             for what, purge in (
                 ("idempotency records", records.purge),
+                ("reservations", partial(reservations.purge, days=self._retention_days.reservations)),
                 ("audit rows", partial(audit.purge, days=self._retention_days.audit)),
                 ("rows of the queue's log", partial(retention.purge_log, days=self._retention_days.job_log)),
             ):

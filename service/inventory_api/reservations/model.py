@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Any, Literal
 from uuid import UUID
 
+from inventory_api import codec
 from inventory_api.errors import InvalidTransition, ReservationExpired
 from inventory_api.stock.model import Allocation
 
@@ -45,4 +46,4 @@ class Reservation:
     def fields(self) -> dict[str, Any]:
         """What the audit compares."""
         lines = [asdict(line) for line in self.lines]
-        return {"status": self.status, "expires_at": self.expires_at.isoformat(), "lines": lines}
+        return {"status": self.status, "expires_at": codec.rfc3339(self.expires_at), "lines": lines}

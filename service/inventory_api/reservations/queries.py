@@ -5,7 +5,6 @@ before that. Times are those of the statement: of two that come at once, each se
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -83,42 +82,6 @@ END = Statement(
     """,
 )
 
-# Only the lines of those levels, whose turns the caller has: others are let go by whoever needs them.
-LET_GO_EXPIRED = Statement(
-    "reservations.let_go_expired",
-    """
-    WITH due AS (
-        SELECT line.reservation_id, line.number
-        FROM unnest($1::text[], $2::text[]) AS level (sku, location)
-        JOIN reservation_line line USING (sku, location)
-        WHERE line.held AND line.expires_at <= statement_timestamp()
-    ), locked AS (
-        SELECT id, status
-        FROM reservation
-        WHERE id IN (SELECT reservation_id FROM due) AND expires_at <= statement_timestamp()
-        ORDER BY id
-        FOR NO KEY UPDATE
-    ), expired AS (
-        UPDATE reservation
-        SET status = 'expired', updated_at = clock_timestamp()
-        FROM locked
-        WHERE reservation.id = locked.id AND locked.status = 'active'
-        RETURNING reservation.id
-    ), let_go AS (
-        UPDATE reservation_line line
-        SET held = false
-        FROM due JOIN locked ON locked.id = due.reservation_id
-        WHERE (line.reservation_id, line.number) = (due.reservation_id, due.number) AND line.held
-        RETURNING line.reservation_id, line.sku, line.location, line.quantity
-    )
-    SELECT let_go.reservation_id, let_go.sku, let_go.location, sum(let_go.quantity)::integer AS quantity,
-           bool_or(expired.id IS NOT NULL) AS has_expired
-    FROM let_go LEFT JOIN expired ON expired.id = let_go.reservation_id
-    GROUP BY let_go.reservation_id, let_go.sku, let_go.location
-    ORDER BY let_go.reservation_id, let_go.sku, let_go.location
-    """,
-)
-
 EXPIRED_LEVELS = Statement(
     "reservations.expired_levels",
     """
@@ -131,20 +94,27 @@ EXPIRED_LEVELS = Statement(
     """,
 )
 
-
-@dataclass(frozen=True, slots=True)
-class LetGo:
-    """What an expired reservation held of one level; `has_expired` where nobody had said so before."""
-
-    reservation_id: UUID
-    sku: str
-    location: str
-    quantity: int
-    has_expired: bool
-
-    @property
-    def key(self) -> Key:
-        return self.sku, self.location
+# Those that became orders stay with them.
+PURGE = Statement(
+    "reservations.purge",
+    """
+    WITH old AS (
+        SELECT id
+        FROM reservation
+        WHERE status IN ('released', 'expired') AND updated_at < statement_timestamp() - $1 * interval '1 day'
+          AND NOT EXISTS (SELECT FROM reservation_line WHERE reservation_id = reservation.id AND held)
+        ORDER BY updated_at
+        LIMIT $2
+    ), lines AS (
+        DELETE FROM reservation_line USING old WHERE reservation_id = old.id
+    ), removed AS (
+        DELETE FROM reservation USING old WHERE reservation.id = old.id RETURNING old.id
+    )
+    SELECT count(*) AS removed FROM removed
+    """,
+)
+# Of each transaction, so that it is short.
+PURGED = 1_000
 
 
 async def get(session: Session, reservation_id: UUID) -> Reservation | None:
@@ -185,21 +155,20 @@ async def end(session: Session, reservation_id: UUID, status: Status) -> datetim
     return moment
 
 
-async def let_go_expired(session: Session, levels: Sequence[Key]) -> list[LetGo]:
-    """What expired reservations hold of these levels, of which the caller has the turn: they hold it no more."""
-    arguments = [sku for sku, _ in levels], [location for _, location in levels]
-    return [LetGo(**row) for row in await session.fetch(LET_GO_EXPIRED, *arguments)]
-
-
 async def expired_levels(session: Session, limit: int) -> list[Key]:
     """So many of which expired lines still hold something, the longest expired first."""
     return [(row["sku"], row["location"]) for row in await session.fetch(EXPIRED_LEVELS, limit)]
 
 
+async def purge(session: Session, days: int) -> int:
+    """Remove what has held nothing for so long; how many, at most `PURGED`."""
+    return int((await _one(session, PURGE, days, PURGED))["removed"])
+
+
 async def _one(session: Session, statement: Statement, *arguments: Any) -> asyncpg.Record:
     row = await session.fetch_one(statement, *arguments)
     if row is None:
-        raise RuntimeError(f"{statement.name}: the reservation that was locked is gone")
+        raise RuntimeError(f"{statement.name} tells nothing: the reservation that was locked is gone")
     return row
 
 

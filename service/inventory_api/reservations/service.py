@@ -11,9 +11,9 @@ from inventory_api.audit import Provenance
 from inventory_api.database.session import Session
 from inventory_api.database.transaction import in_transaction
 from inventory_api.errors import DependencyUnavailable, NotFound
-from inventory_api.reservations import expiry, queries
+from inventory_api.reservations import queries
 from inventory_api.reservations.model import Reservation, resource
-from inventory_api.stock import reserving
+from inventory_api.stock import expiry, reserving
 from inventory_api.stock import service as stock
 from inventory_api.stock.model import Allocation, Demand, Key, Kind, Level, Line
 from inventory_api.stock.reserving import Effect
@@ -159,6 +159,11 @@ async def sweep(session: Session, provenance: Provenance) -> int:
             if busy > BUSY:
                 raise
     return count
+
+
+async def purge(session: Session, days: int) -> int:
+    """Remove reservations that were released or have expired so long ago; how many, some at a time."""
+    return await queries.purge(session, days)
 
 
 @in_transaction

@@ -12,8 +12,7 @@ from inventory_api.database.session import Session
 from inventory_api.database.transaction import in_transaction
 from inventory_api.errors import StockBelowReserved
 from inventory_api.inventory.model import resource
-from inventory_api.reservations import expiry
-from inventory_api.stock import queries, rules
+from inventory_api.stock import expiry, queries, rules
 from inventory_api.stock.model import Change, Demand, Key, Kind, Level, Line, Movement, Step
 from inventory_api.stock.queries import Target
 from inventory_api.stock.rules import Planned

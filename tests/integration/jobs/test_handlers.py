@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 from tests.support.database import execute, fetch
-from tests.support.selling import EXPIRE, level, line, reserve
+from tests.support.selling import EXPIRE, level, line, post, reserve
 from tests.support.service import Service
 from tests.support.working import BY_THE_TEST, QUICK, database, until, working
 
@@ -27,7 +27,7 @@ async def metrics() -> Metrics:
 @pytest.fixture
 async def handlers(database_url: str, metrics: Metrics) -> AsyncIterator[Handlers]:
     async with database(database_url, metrics) as opened:
-        yield Handlers(opened, lambda: database_url, RetentionDays(audit=100, job_log=7))
+        yield Handlers(opened, lambda: database_url, RetentionDays(audit=100, reservations=5, job_log=7))
 
 
 async def test_the_sweep_lets_go_of_every_expired_hold(service: Service, handlers: Handlers, database_url: str) -> None:
@@ -110,6 +110,23 @@ async def test_what_nobody_asks_for_any_more_is_removed_and_the_rest_stays(
     assert [row["job_id"] for row in logged] == [1, 2, 3, 4, 5, 6, 7, 9], "of a dead letter it says why"
     audited = await asyncio.to_thread(fetch, database_url, "SELECT resource FROM audit_entry ORDER BY created_at DESC")
     assert [row["resource"] for row in audited] == [f"item:{days}" for days in range(95, 100)]
+
+
+async def test_reservations_that_came_to_nothing_are_removed_and_no_others(
+    service: Service, handlers: Handlers, database_url: str
+) -> None:
+    (await service.put("A-1")).raise_for_status()
+    held, sold, released, recent = [(await reserve(service, line("A-1", 1))).json()["id"] for _ in range(4)]
+    (await post(service, "/orders", {"reservation_id": sold})).raise_for_status()
+    for one in (released, recent):
+        (await post(service, f"/reservations/{one}/release")).raise_for_status()
+    aged = f"UPDATE reservation SET updated_at = now() - interval '6 days' WHERE id <> '{recent}'"  # noqa: S608 -- an id
+    await execute(database_url, aged)
+    await handlers.purge(WORK)
+    statuses = [(await service.api.get(f"/reservations/{one}")).status_code for one in (held, sold, released, recent)]
+    assert statuses == [200, 200, 404, 200]
+    lines = await asyncio.to_thread(fetch, database_url, "SELECT DISTINCT reservation_id::text FROM reservation_line")
+    assert {row["reservation_id"] for row in lines} == {held, sold, recent}
 
 
 async def test_a_schedule_begins_one_job_whatever_the_number_of_workers(database_url: str) -> None:

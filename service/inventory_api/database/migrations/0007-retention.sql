@@ -1,4 +1,4 @@
--- Audit rows may be removed once they are old; what the ledger was is kept; the queue has what it uses and no more.
+-- Audit rows and reservations may be removed once they are old; what the ledger was is kept; the queue has what it uses.
 -- depends: 0006-queue
 
 -- migrate: apply
@@ -20,6 +20,8 @@ $$;
 
 CREATE TRIGGER audit_entry_kept BEFORE DELETE ON audit_entry
     FOR EACH ROW EXECUTE FUNCTION refuse_removal_of_recent();
+
+CREATE INDEX reservation_ended ON reservation (updated_at) WHERE status IN ('released', 'expired');
 
 -- What the last look at the ledger came to, so that every queue worker can tell it.
 CREATE TABLE ledger_check (
@@ -47,6 +49,8 @@ CREATE INDEX pgqueuer_priority_id_id1_idx ON pgqueuer (priority, id DESC) INCLUD
 ALTER TABLE pgqueuer DROP CONSTRAINT pgqueuer_headers_are_an_object;
 
 DROP TABLE ledger_check;
+
+DROP INDEX reservation_ended;
 
 DROP TRIGGER audit_entry_kept ON audit_entry;
 
