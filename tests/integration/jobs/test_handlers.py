@@ -13,6 +13,7 @@ from inventory_api import audit
 from inventory_api.http.idempotency import records
 from inventory_api.jobs import gauges
 from inventory_api.jobs.handlers import Handlers, RetentionDays, Work
+from inventory_api.reservations import service as reservations
 from inventory_api.telemetry.metrics import Metrics
 
 WORK = Work({}, BY_THE_TEST)
@@ -37,6 +38,18 @@ async def test_the_sweep_lets_go_of_every_expired_hold(service: Service, handler
     await execute(database_url, EXPIRE.format(held["id"]))
     await handlers.sweep_holds(WORK)
     assert await level(service, "A-1") == (10, 1)
+
+
+async def test_however_many_they_are(
+    service: Service, handlers: Handlers, database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(reservations, "SWEPT", 2)
+    for number in range(5):
+        (await service.put(f"A-{number}")).raise_for_status()
+    held = (await reserve(service, *(line(f"A-{number}", 1) for number in range(5)))).json()
+    await execute(database_url, EXPIRE.format(held["id"]))
+    await handlers.sweep_holds(WORK)
+    assert [await level(service, f"A-{number}") for number in range(5)] == [(10, 0)] * 5
 
 
 async def test_a_level_that_is_not_the_sum_of_its_movements_is_counted(

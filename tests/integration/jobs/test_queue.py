@@ -227,6 +227,29 @@ async def test_jobs_outlive_a_database_that_ends_every_connection(database_url: 
         await eventually(nothing_is_left)
 
 
+async def test_a_start_that_cannot_be_counted_makes_no_dead_letter(database_url: str) -> None:
+    """The database goes between the taking of a job and its start: that is no fault of the job's."""
+    done = list[int]()
+
+    async def handle(work: Work) -> None:
+        done.append(work.payload["n"])
+
+    await execute(
+        database_url,
+        """
+        CREATE FUNCTION go() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE SQLSTATE '57P01'; END $$;
+        CREATE TRIGGER gone BEFORE UPDATE OF starts ON pgqueuer FOR EACH ROW EXECUTE FUNCTION go();
+        """,
+    )
+    await add(database_url, {"n": 1})
+    async with working(database_url, handle) as running:
+        await until(lambda: running.outcome("retried") >= 2)
+        await execute(database_url, "DROP TRIGGER gone ON pgqueuer")
+        await until(lambda: done == [1])
+        await running.stop()
+    assert running.outcome("dead") + running.outcome("failed") == 0
+
+
 async def test_of_a_kind_only_so_many_are_done_at_once_by_all_workers(database_url: str) -> None:
     now, most, done = 0, 0, 0
 

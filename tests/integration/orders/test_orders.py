@@ -1,10 +1,12 @@
 """Orders over HTTP: what is sold is reserved, leaves once, or is available again."""
 
 import asyncio
+import json
 import uuid
 from typing import Any
 
 import pytest
+from tests.support.database import fetch
 from tests.support.selling import assert_accounted, level, line, order, post, reserve
 from tests.support.service import Service, error_of
 
@@ -65,6 +67,32 @@ async def test_what_is_fulfilled_leaves_and_what_is_cancelled_stays(service: Ser
     assert await service.metric("orders_total", result="invalid_transition") == 4
 
 
+async def test_others_are_told_of_each_change_of_an_order_by_a_job_with_its_request(
+    service: Service, database_url: str
+) -> None:
+    first, second = [(await order(service, line("A-1", 3))).json()["id"] for _ in range(2)]
+    fulfilled = await post(service, f"/orders/{first}/fulfill")
+    await post(service, f"/orders/{second}/cancel")
+    statement = "SELECT convert_from(payload, 'UTF8') AS event, headers FROM pgqueuer ORDER BY id"
+    rows = await asyncio.to_thread(fetch, database_url, statement)
+    events = [json.loads(row["event"]) for row in rows]
+    assert [(event["type"], event["data"]["id"], event["data"]["status"]) for event in events] == [
+        ("order.created", first, "confirmed"),
+        ("order.created", second, "confirmed"),
+        ("order.fulfilled", first, "fulfilled"),
+        ("order.cancelled", second, "cancelled"),
+    ]
+    assert events[2]["timestamp"] == fulfilled.json()["updated_at"]
+    assert json.loads(rows[2]["headers"])["request_id"] == fulfilled.headers["X-Request-ID"]
+
+
+async def test_a_sale_changes_the_etag_of_its_items(service: Service) -> None:
+    before = (await service.api.get("/inventory/A-1")).headers["ETag"]
+    await order(service, line("A-1", 1))
+    after = (await service.api.get("/inventory/A-1", headers={"If-None-Match": before})).headers["ETag"]
+    assert before != after
+
+
 async def test_of_many_who_fulfil_and_cancel_at_once_one_does(service: Service) -> None:
     sold = (await order(service, line("A-1", 3))).json()["id"]
     paths = ["fulfill", "cancel"] * 4
@@ -80,6 +108,8 @@ async def test_an_order_takes_over_what_a_reservation_holds(service: Service) ->
     assert (sold["lines"], sold["reservation_id"]) == (held["lines"], held["id"])
     assert await level(service, "A-1") == (10, 4)
     assert (await service.api.get(f"/reservations/{held['id']}")).json()["status"] == "committed"
+    (entry, _) = (await service.api.get("/audit", params={"resource": f"reservation:{held['id']}"})).json()["items"]
+    assert (entry["action"], entry["changes"]) == ("commit", {"status": {"before": "active", "after": "committed"}})
     again = error_of(await post(service, "/orders", {"reservation_id": held["id"]}))
     assert (again["type"], again["message"]) == ("INVALID_TRANSITION", "The reservation is committed.")
     await post(service, f"/orders/{sold['id']}/fulfill")

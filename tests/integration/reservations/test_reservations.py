@@ -6,11 +6,13 @@ from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime
 from typing import Any
 
+import asyncpg
 import httpx
 import pytest
 from tests.support.database import execute, fetch
 from tests.support.selling import EXPIRE, assert_accounted, level, line, order, post, reserve
 from tests.support.service import Service, error_of
+from tests.support.waiting import eventually
 
 
 @pytest.fixture(autouse=True)
@@ -166,6 +168,38 @@ async def test_nor_in_the_way_of_who_takes_stock_away(service: Service, database
 async def _set_quantity(service: Service, quantity: int) -> httpx.Response:
     found = await service.api.get("/inventory/A-1")
     return await service.patch("A-1", {"quantity": quantity}, If_Match=found.headers["ETag"])
+
+
+@pytest.mark.parametrize(
+    "meanwhile",
+    [
+        "UPDATE {} SET expires_at = now() + interval '1 hour'; UPDATE {} SET expires_at = now() + interval '1 hour'",
+        "UPDATE {} SET held = false; UPDATE {} SET status = 'committed'",
+    ],
+    ids=["extended", "taken over by an order"],
+)
+async def test_one_that_is_extended_or_taken_over_just_when_it_expires_is_not_let_go_as_well(
+    service: Service, database_url: str, meanwhile: str
+) -> None:
+    """Whoever needs its stock waits for that to be committed, and looks again."""
+    held = (await reserve(service, line("A-1", 8))).json()
+    await expire(database_url, held)
+    holder = await asyncpg.connect(database_url)
+    async with holder.transaction():
+        await holder.execute(meanwhile.format("reservation_line", "reservation"))
+        wanted = asyncio.ensure_future(reserve(service, line("A-1", 9)))
+        await eventually(lambda: _is_waited_for(holder))
+    refused = error_of(await wanted)
+    assert (refused["type"], refused["details"][0]["meta"]["reserved"]) == ("INSUFFICIENT_STOCK", 8)
+    assert await level(service, "A-1") == (10, 8)
+    # As the order would have it that the second one is for, and so that all is accounted for.
+    await holder.execute("UPDATE reservation_line SET held = true")
+    await holder.close()
+
+
+async def _is_waited_for(connection: asyncpg.Connection) -> bool:
+    waiting = "SELECT count(*) FROM pg_locks WHERE NOT granted AND locktype = 'transactionid'"
+    return bool(await connection.fetchval(waiting))
 
 
 async def test_what_is_short_also_without_expired_holds_names_what_is_then_available(
