@@ -161,6 +161,10 @@ async def test_a_schedule_begins_one_job_whatever_the_number_of_workers(database
         working(database_url, handle, schedules=schedules) as second,
     ):
         await until(lambda: done >= 2)
+        await execute(database_url, "UPDATE pgqueuer SET execute_after = now() + interval '1 hour'")
+        waiting = "SELECT dedupe_key FROM pgqueuer"
+        keys = [row["dedupe_key"] for row in await asyncio.to_thread(fetch, database_url, waiting)]
+        assert keys in ([], ["schedule:event"])
         await first.stop()
         await second.stop()
     assert most == 1
