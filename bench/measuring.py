@@ -60,7 +60,7 @@ def measure(
     for operation in operations(skus, ""):
         series = {target.name: Series() for target in targets}
         for target in targets:
-            _capacity(directory, target, operations(skus, f"warm-{target.name}".replace(" ", "-"))[operation], 0.5)
+            capacity(directory, target, operations(skus, f"warm-{target.name}".replace(" ", "-"))[operation], 0.5)
         for phase, share in (("capacity", 0.0), ("latency", SERVED), ("overload", TOO_MUCH)):
             rate = share * statistics.median(series[STOCK].capacity) if share else 0.0
             for number in range(plan.rounds):
@@ -68,9 +68,9 @@ def measure(
                     turn = f"{phase}-{number}-{target.name}".replace(" ", "-")
                     requests = operations(skus, turn)[operation]
                     if not share:
-                        series[target.name].capacity.append(_capacity(directory, target, requests, plan.seconds))
+                        series[target.name].capacity.append(capacity(directory, target, requests, plan.seconds))
                     else:
-                        outcomes = _latency(directory, target, requests, rate, plan.seconds)
+                        outcomes = latency(directory, target, requests, rate, plan.seconds)
                         _note(series[target.name], outcomes, too_many=share > 1)
         yield operation, series
 
@@ -85,7 +85,7 @@ def _note(series: Series, outcomes: Outcomes, *, too_many: bool) -> None:
         series.p99.append(served.percentile(99))
 
 
-def _capacity(directory: Path, target: Target, requests: Sequence[Request], seconds: float) -> float:
+def capacity(directory: Path, target: Target, requests: Sequence[Request], seconds: float) -> float:
     """Requests a second."""
     with loading(directory, target.port, requests, clients=CLIENTS) as load:
         load.wait_for(WARMING_REQUESTS)
@@ -98,7 +98,7 @@ def _capacity(directory: Path, target: Target, requests: Sequence[Request], seco
     return len(done) / (ended - begun)
 
 
-def _latency(directory: Path, target: Target, requests: Sequence[Request], rate: float, seconds: float) -> Outcomes:
+def latency(directory: Path, target: Target, requests: Sequence[Request], rate: float, seconds: float) -> Outcomes:
     with loading(directory, target.port, requests, rate=rate) as load:
         load.wait_for(WARMING_REQUESTS)
         begun = time.monotonic()

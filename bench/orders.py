@@ -11,18 +11,19 @@ from contextlib import ExitStack, contextmanager
 from functools import partial
 
 import httpx
-from tests.drills.load import Request, loading
+from tests.drills.load import Request
 from tests.drills.outcomes import Outcomes
 from tests.drills.world import World, make_directory, own_world
 from tests.support.process import Server, serving
 from tests.support.queue_worker import Worker
 from tests.support.service import AUTHORIZATION, ITEM
-from tests.support.waiting import let_pass, wait_until
+from tests.support.waiting import wait_until
 
 from . import raw_orders
+from .measuring import CLIENTS, capacity, latency
 from .report import median_ratio
+from .targets import Target
 
-CLIENTS = 16
 HOT = ["HOT"]
 SPREAD = [f"A-{number}" for number in range(100)]
 ENOUGH = 2_000_000
@@ -72,13 +73,14 @@ def _rates(world: World, server: Server, rounds: int, seconds: float) -> None:
     def raw(sale: raw_orders.Sale, skus: Sequence[str]) -> float:
         return asyncio.run(raw_orders.rate(world.database_url, sale, skus, CLIENTS, seconds))
 
+    target = Target("the service", server.port)
     measured: dict[str, Callable[[], float]] = {
         "one statement, one item": partial(raw, raw_orders.guarded_update, HOT),
         "same statements, one item": partial(raw, raw_orders.same_statements, HOT),
         "same statements, many items": partial(raw, raw_orders.same_statements, SPREAD),
         "without the job, many items": partial(raw, raw_orders.without_job, SPREAD),
-        "service, one item": lambda: _capacity(world, server, HOT, seconds),
-        "service, many items": lambda: _capacity(world, server, SPREAD, seconds),
+        "service, one item": lambda: capacity(world.directory, target, _orders(HOT), seconds),
+        "service, many items": lambda: capacity(world.directory, target, _orders(SPREAD), seconds),
     }
     found: Mapping[str, list[float]] = {name: [] for name in measured}
     for _ in range(rounds):
@@ -97,13 +99,17 @@ def _rates(world: World, server: Server, rounds: int, seconds: float) -> None:
 
 def _latencies(world: World, server: Server, rounds: int, seconds: float) -> None:
     """Nobody works on the queue while it grows, from a backlog that is there already; then a worker does."""
+
+    def measure() -> Outcomes:
+        return latency(world.directory, Target("the service", server.port), _orders(SPREAD), RATE, seconds)
+
     found: dict[str, Outcomes] = {"healthy": Outcomes(), "stalled": Outcomes()}
     for _ in range(rounds):
         world.fetch("DELETE FROM pgqueuer")
         with _queue_workers(world, 1):
-            found["healthy"] = Outcomes((*found["healthy"], *_latency(world, server, seconds)))
+            found["healthy"] = Outcomes((*found["healthy"], *measure()))
         world.fetch(ADD, BACKLOG, 0)
-        found["stalled"] = Outcomes((*found["stalled"], *_latency(world, server, seconds)))
+        found["stalled"] = Outcomes((*found["stalled"], *measure()))
     for name, outcomes in found.items():
         _say(f"  {name}: p50 {outcomes.percentile(50) * 1000:.2f} ms, p99 {outcomes.percentile(99) * 1000:.2f} ms")
     for percentile in (50, 99):
@@ -140,38 +146,10 @@ def _left(world: World) -> int:
     return int(world.fetch(LEFT)[0][0])
 
 
-def _capacity(world: World, server: Server, skus: Sequence[str], seconds: float) -> float:
-    """Orders a second by clients that ask again as soon as they are answered."""
-    with loading(world.directory, server.port, _orders(skus), clients=CLIENTS) as load:
-        load.wait_for(100)
-        begun = time.monotonic()
-        let_pass(seconds)
-        ended = time.monotonic()
-        outcomes = load.stop()
-    done = _made(outcomes).where(lambda outcome: begun <= outcome.ended < ended)
-    return len(done) / (ended - begun)
-
-
-def _latency(world: World, server: Server, seconds: float) -> Outcomes:
-    with loading(world.directory, server.port, _orders(SPREAD), rate=RATE) as load:
-        load.wait_for(100)
-        begun = time.monotonic()
-        let_pass(seconds)
-        outcomes = load.stop()
-    return _made(outcomes).where(lambda outcome: outcome.due >= begun)
-
-
 def _orders(skus: Sequence[str]) -> list[Request]:
     headers = {**AUTHORIZATION, "Idempotency-Key": f"{time.monotonic_ns()}-{{n}}"}
     bodies = [json.dumps({"lines": [{"sku": sku, "quantity": 1}]}) for sku in skus]
     return [Request("POST", "POST", "/orders", body, headers=headers) for body in bodies]
-
-
-def _made(outcomes: Outcomes) -> Outcomes:
-    others = outcomes.where(lambda outcome: outcome.status != 201).labels()
-    if others:
-        raise SystemExit(f"bench: not all of {len(outcomes)} orders were made: {dict(others)}")
-    return outcomes
 
 
 def _say(text: str) -> None:

@@ -30,16 +30,12 @@ INSERT = Statement(
 PURGE = Statement(
     "audit.purge",
     """
-    WITH old AS (
-        SELECT id
-        FROM audit_entry
-        WHERE created_at < statement_timestamp() - $1 * interval '1 day'
-        ORDER BY created_at, id
-        LIMIT $2
-    ), removed AS (
-        DELETE FROM audit_entry WHERE id IN (SELECT id FROM old) RETURNING id
-    )
-    SELECT count(*) AS removed FROM removed
+    DELETE FROM audit_entry
+    WHERE id IN (SELECT id
+                 FROM audit_entry
+                 WHERE created_at < statement_timestamp() - $1 * interval '1 day'
+                 ORDER BY created_at, id
+                 LIMIT $2)
     """,
 )
 # Of each transaction, so that it is short.
@@ -136,8 +132,7 @@ async def page(
 
 async def purge(session: Session, days: int) -> int:
     """Remove rows that are older; how many, at most `PURGED`. The database refuses to, before they are 90 days old."""
-    row = await session.fetch_one(PURGE, days, PURGED)
-    return int(row["removed"]) if row is not None else 0
+    return await session.remove(PURGE, days, PURGED)
 
 
 def _changes(text: str) -> dict[str, Any]:

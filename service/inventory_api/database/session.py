@@ -71,26 +71,33 @@ class Session:
         """For statements without a result."""
         await self._run(statement, lambda connection: connection.execute(statement.sql, *arguments))
 
+    async def remove(self, statement: Statement, *arguments: object) -> int:
+        """How many rows a DELETE has removed."""
+        tag = await self._run(statement, lambda connection: connection.execute(statement.sql, *arguments))
+        return int(tag.removeprefix("DELETE "))
+
     async def write(self, statement: Statement, *rows: Sequence[object]) -> None:
         """Rows that nobody waits for: within a transaction they are left for its end, and sent together with others.
 
         The statement is an INSERT whose arguments are the columns, each an array, and writes rows in their order.
         """
+        if not rows:
+            return
         if self._is_in_transaction:
             self._left.setdefault(statement, []).extend(rows)
-        elif rows:
+        else:
             await self.execute(statement, *_columns(rows))
 
     async def finish(self, statement: Statement, *arguments: object) -> asyncpg.Record | None:
         """As `fetch_one`, together with all that has been left for the end of the transaction."""
-        left, self._left = {one: rows for one, rows in self._left.items() if rows}, {}
+        left, self._left = self._left, {}
         columns = [column for rows in left.values() for column in _columns(rows)]
         return await self.fetch_one(together((*left,), statement), *columns, *arguments)
 
     async def _write_left(self) -> None:
-        left = [one for one, rows in self._left.items() if rows]
-        if left:
-            await self.finish(left[-1], *_columns(self._left.pop(left[-1])))
+        if self._left:
+            statement, rows = self._left.popitem()
+            await self.finish(statement, *_columns(rows))
 
     def changed(self, *resources: str) -> None:
         """Note what the open transaction changes; `Database.after_commit` is told once it may be seen by others."""

@@ -9,22 +9,17 @@ ROWS = 5_000
 PURGE_LOG = Statement(
     "jobs.purge_log",
     """
-    WITH old AS (
-        SELECT id
-        FROM pgqueuer_log
-        WHERE created < statement_timestamp() - $1 * interval '1 day'
-          AND job_id NOT IN (SELECT id FROM pgqueuer WHERE status = 'failed')
-        ORDER BY created
-        LIMIT $2
-    ), removed AS (
-        DELETE FROM pgqueuer_log WHERE id IN (SELECT id FROM old) RETURNING id
-    )
-    SELECT count(*) AS removed FROM removed
+    DELETE FROM pgqueuer_log
+    WHERE id IN (SELECT id
+                 FROM pgqueuer_log
+                 WHERE created < statement_timestamp() - $1 * interval '1 day'
+                   AND job_id NOT IN (SELECT id FROM pgqueuer WHERE status = 'failed')
+                 ORDER BY created
+                 LIMIT $2)
     """,
 )
 
 
 async def purge_log(session: Session, days: int) -> int:
     """Remove rows that are older, but for those that say what a dead letter failed of; how many, at most `ROWS`."""
-    row = await session.fetch_one(PURGE_LOG, days, ROWS)
-    return int(row["removed"]) if row is not None else 0
+    return await session.remove(PURGE_LOG, days, ROWS)

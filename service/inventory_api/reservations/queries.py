@@ -107,10 +107,8 @@ PURGE = Statement(
         LIMIT $2
     ), lines AS (
         DELETE FROM reservation_line USING old WHERE reservation_id = old.id
-    ), removed AS (
-        DELETE FROM reservation USING old WHERE reservation.id = old.id RETURNING old.id
     )
-    SELECT count(*) AS removed FROM removed
+    DELETE FROM reservation USING old WHERE reservation.id = old.id
     """,
 )
 # Of each transaction, so that it is short.
@@ -162,13 +160,13 @@ async def expired_levels(session: Session, limit: int) -> list[Key]:
 
 async def purge(session: Session, days: int) -> int:
     """Remove what has held nothing for so long; how many, at most `PURGED`."""
-    return int((await _one(session, PURGE, days, PURGED))["removed"])
+    return await session.remove(PURGE, days, PURGED)
 
 
 async def _one(session: Session, statement: Statement, *arguments: Any) -> asyncpg.Record:
     row = await session.fetch_one(statement, *arguments)
     if row is None:
-        raise RuntimeError(f"{statement.name} tells nothing: the reservation that was locked is gone")
+        raise RuntimeError(f"{statement.name}: the reservation that was locked is gone")
     return row
 
 

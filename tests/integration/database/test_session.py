@@ -3,13 +3,12 @@
 from collections.abc import AsyncIterator
 
 import pytest
-from opentelemetry import trace
+from tests.support import working
 
 from inventory_api.database.pool import Database
 from inventory_api.database.session import Session
 from inventory_api.database.statement import Statement
 from inventory_api.database.transaction import in_transaction
-from inventory_api.telemetry.metrics import Metrics
 
 CODES = Statement("test.codes", "SELECT array_agg(code ORDER BY version) AS codes FROM location WHERE code <> 'MAIN'")
 INSERT = Statement(
@@ -25,11 +24,8 @@ LAST = Statement("test.last", "INSERT INTO location (code, name, version) VALUES
 
 @pytest.fixture
 async def database(database_url: str) -> AsyncIterator[Database]:
-    tracer = trace.NoOpTracerProvider().get_tracer("test")
-    made = Database(lambda: database_url, size=2, acquire_timeout=1, metrics=Metrics(), tracer=tracer)
-    await made.open()
-    yield made
-    await made.close()
+    async with working.database(database_url) as opened:
+        yield opened
 
 
 async def codes(database: Database) -> list[str]:

@@ -9,7 +9,7 @@ from ipaddress import ip_address
 
 import pytest
 import trustme
-from tests.support.partner import Partner, partner
+from tests.support.partner import Behaviour, Partner, partner
 from tests.support.waiting import eventually
 
 from inventory_api.webhooks import sending
@@ -152,20 +152,19 @@ async def hang(reader: asyncio.StreamReader, _: asyncio.StreamWriter) -> None:
     await reader.read()
 
 
-async def drip(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    writer.write(b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n")
-    while True:
-        writer.write(b"1\r\na\r\n")
-        await writer.drain()
-        await asyncio.sleep(0.05)
+def dripping(beginning: bytes, drop: bytes) -> Behaviour:
+    async def drip(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(beginning)
+        while True:
+            writer.write(drop)
+            await writer.drain()
+            await asyncio.sleep(0.05)
+
+    return drip
 
 
-async def drip_headers(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    writer.write(b"HTTP/1.1 200 OK\r\n")
-    while True:
-        writer.write(b"a: b\r\n")
-        await writer.drain()
-        await asyncio.sleep(0.05)
+drip = dripping(b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n", b"1\r\na\r\n")
+drip_headers = dripping(b"HTTP/1.1 200 OK\r\n", b"a: b\r\n")
 
 
 async def reset(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -178,9 +177,11 @@ async def reset(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
     ("behaviour", "reason"),
     [(hang, "timeout"), (drip, "timeout"), (drip_headers, "timeout"), (reset, "connection lost")],
 )
-async def test_who_does_not_answer_is_given_up(behaviour: object, reason: str, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_who_does_not_answer_is_given_up(
+    behaviour: Behaviour, reason: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(sending, "TOTAL_SECONDS", 0.5)
-    async with partner(behaviour) as there:  # type: ignore[arg-type] # one of those above
+    async with partner(behaviour) as there:
         with pytest.raises(NotAnswered, match=reason):
             await post(resolving(["127.0.0.1"]), to(there))
         assert len(there.requests) == 1

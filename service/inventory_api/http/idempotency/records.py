@@ -43,12 +43,9 @@ PURGE = Statement(
         ORDER BY created_at
         LIMIT $1
         FOR UPDATE SKIP LOCKED
-    ), removed AS (
-        DELETE FROM idempotency_record USING old
-        WHERE idempotency_record.principal = old.principal AND idempotency_record.key = old.key
-        RETURNING old.key
     )
-    SELECT count(*) AS removed FROM removed
+    DELETE FROM idempotency_record USING old
+    WHERE idempotency_record.principal = old.principal AND idempotency_record.key = old.key
     """,
 )
 # Of each transaction, so that it is short.
@@ -92,5 +89,4 @@ async def insert(session: Session, key: Key, answer: Answer) -> bool:
 
 async def purge(session: Session) -> int:
     """Remove records that count no more; how many, at most `PURGED`."""
-    row = await session.fetch_one(PURGE, PURGED)
-    return int(row["removed"]) if row is not None else 0
+    return await session.remove(PURGE, PURGED)
