@@ -19,7 +19,7 @@ lint: $(VENV)/test ## style, types and import rules
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-test-python: $(VENV)/test helm ## pytest, without tests/e2e and tests/drills
+test-python: $(VENV)/test $(VENV)/node helm ## pytest, without tests/e2e and tests/drills
 	PATH="$(abspath $(VENV))/tools:$$PATH" $(BIN)/pytest tests --ignore tests/e2e --ignore tests/drills $(ARGS)
 
 drill: $(VENV)/test ## faults on real processes under load, counted; SHORT=1 takes the few that CI runs
@@ -72,6 +72,11 @@ $(VENV)/dev: $(VENV)/python requirements/build.txt requirements/dev.txt pyprojec
 $(VENV)/test: $(VENV)/python requirements/build.txt requirements/test.txt pyproject.toml
 	$(call install,test)
 	@touch $(VENV)/dev
+
+# For the receivers of docs/webhooks.md.
+$(VENV)/node: $(VENV)/test tests/support/javascript/package.json tests/support/javascript/integrity.txt
+	$(BIN)/python -m tests.support.node $@
+	@touch $@
 
 # Helm from PATH, else built by Go. Looked for each time: PATH is not the same in every shell.
 HELM_MODULE := helm.sh/helm/v3/cmd/helm@v3.22.0

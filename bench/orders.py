@@ -33,9 +33,10 @@ RATE = 100
 LEFT = "SELECT count(*) FROM pgqueuer"
 ADD = """
 INSERT INTO pgqueuer (entrypoint, priority, payload, headers, status, execute_after)
-SELECT 'event', 0, convert_to('{"id": "' || n || '", "type": "order.created", "data": {}}', 'UTF8'), '{}', 'queued',
-       now() + interval '1 second' * $2::integer
-FROM generate_series(1, $1::integer) AS n
+SELECT 'event', 0, convert_to(event, 'UTF8'), '{}', 'queued', now() + interval '1 second' * $2::integer
+FROM generate_series(1, $1::integer) AS n,
+     format('[{"id": "%s", "type": "order.created", "timestamp": "2026-03-01T08:00:00Z", "data": {}}]',
+            gen_random_uuid()) AS event
 """
 
 

@@ -76,7 +76,10 @@ async def _order(connection: asyncpg.Connection, sku: str, *, told: bool) -> Non
         (audit.INSERT, ([uuid7()], [f"order:{order_id}"], ["create"], [body], ["bench"], [request_id], [None])),
     ]
     if told:
-        parts.append((queue.ENQUEUE, (["event"], [0], [body], ["{}"], [None])))
+        level = json.dumps(
+            {"sku": sku, "location": LOCATION, "on_hand": 1, "reserved": 1, "available": 0, "version": 2}
+        )
+        parts.append((queue.ENQUEUE_GATHERED, (["event"] * 2, [0] * 2, [_event(level), _event(body)], ["{}"] * 2)))
     end = together(tuple(statement for statement, _ in parts), records.INSERT)
     arguments = [value for _, values in parts for value in values]
     async with connection.transaction():
@@ -86,3 +89,7 @@ async def _order(connection: asyncpg.Connection, sku: str, *, told: bool) -> Non
             stock.TAKE.sql, [sku], [None], [1], [uuid7()], "order", f"order:{order_id}", "bench", request_id, None
         )
         await connection.fetchrow(end.sql, *arguments, "bench", key, b"", 201, body, f"/orders/{order_id}")
+
+
+def _event(data: str) -> str:
+    return f'{{"id": "{uuid7()}", "type": "order.created", "timestamp": "2026-03-01T08:00:00.000000Z", "data": {data}}}'

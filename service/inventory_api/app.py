@@ -46,6 +46,9 @@ from inventory_api.settings import Settings
 from inventory_api.telemetry import event_loop, sampling, tracing
 from inventory_api.telemetry import logging as json_logging
 from inventory_api.telemetry.metrics import NO_ROUTE, Metrics
+from inventory_api.webhooks import catalogue
+from inventory_api.webhooks.rules import Rules
+from inventory_api.webhooks.schedule import Schedule
 
 
 class Application:
@@ -136,6 +139,7 @@ def create_resources(settings: Settings, metrics: Metrics, drain: Drain, connect
         redis=redis,
         item_cache=item_cache,
         rate_limiter=RateLimiter(settings.rate_limit, redis, metrics.rate_limited),
+        webhook_rules=Rules(settings.webhook_loopback, Schedule(settings.webhook_delays)),
         health=Health(
             checks, required=settings.required_checks, draining=lambda: drain.draining, up=metrics.health_check
         ),
@@ -179,6 +183,7 @@ def _create_api(
         # As they are: what `include_router` wraps them in is matched twice with every request.
         api.router.routes.extend(router.routes)
     api.include_router(system_router(resources.health, detailed=False))
+    api.webhooks.include_router(catalogue.declared())
     api.state.resources = resources
     api.state.route_table = RouteTable(api)
     openapi.declare(api, api.state.route_table)

@@ -15,6 +15,7 @@ from inventory_api.http.rate_limit.limiter import RateLimiter
 from inventory_api.redis.guarded import GuardedRedis
 from inventory_api.redis.read_cache import ReadCache
 from inventory_api.telemetry.metrics import Metrics
+from inventory_api.webhooks.rules import Rules
 
 logger = logging.getLogger(__name__)
 
@@ -33,6 +34,7 @@ class Resources:
     redis: GuardedRedis | None
     item_cache: ReadCache
     rate_limiter: RateLimiter
+    webhook_rules: Rules
     health: Health
 
     @asynccontextmanager

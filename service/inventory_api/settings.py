@@ -14,6 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, f
 from inventory_api import addresses
 from inventory_api.addresses import check_postgresql, check_redis, verified_postgresql, verified_redis
 from inventory_api.http.rate_limit.policy import Policy, parse_policies
+from inventory_api.webhooks.schedule import DELAYS
 
 PREFIX = "INVENTORY_"
 # What Kubernetes injects into pods for a Service that is named inventory-*, unless enableServiceLinks is false.
@@ -23,6 +24,7 @@ ADDRESSES = {"database_url": check_postgresql, "database_direct_url": check_post
 
 Port = Annotated[int, Field(ge=1, le=65535)]
 Seconds = Annotated[float, Field(gt=0, le=3600)]
+Delay = Annotated[float, Field(ge=0, le=7 * 86_400)]
 
 
 class SettingsError(Exception):
@@ -58,6 +60,11 @@ class Settings(BaseModel):
     audit_retention_days: int = Field(default=400, ge=90, le=36_500)
     reservation_retention_days: int = Field(default=30, ge=1, le=36_500)
     job_log_retention_days: int = Field(default=7, ge=1, le=3650)
+    webhook_retention_days: int = Field(default=30, ge=4, le=3650)
+    # Seconds before each attempt, the first included.
+    webhook_delays: Annotated[tuple[Delay, ...], Field(min_length=1, max_length=50)] = DELAYS
+    webhook_concurrency: int = Field(default=64, ge=1, le=1000)
+    webhook_loopback: bool = False
     drain_delay: float = Field(default=10, ge=0, le=3600)
     drain_timeout: Seconds = 20
     required_checks: Annotated[tuple[Literal["database", "schema", "redis"], ...], Field(min_length=1)] = (
@@ -70,7 +77,7 @@ class Settings(BaseModel):
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     commit: str = "unknown"
 
-    @field_validator("required_checks", "trusted_proxies", mode="before")
+    @field_validator("required_checks", "trusted_proxies", "webhook_delays", mode="before")
     @classmethod
     def _split(cls, value: object) -> object:
         return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value

@@ -6,6 +6,8 @@ import pytest
 import yaml
 from helm import render
 
+from inventory_api.webhooks import networks
+
 from .rendering import CASES, EXTERNAL, FULLNAME, Helm, Manifest, Values
 
 ON: Values = {"networkPolicy": {"enabled": True}}
@@ -127,11 +129,30 @@ def test_nobody_calls_migrations_or_the_test_and_the_test_calls_the_api(helm: He
     assert (ports([api]), components(api, "to")) == ([8000], ["api"])
 
 
-def test_a_queue_worker_reaches_what_the_api_reaches_and_is_only_scraped(helm: Helm) -> None:
+def test_a_queue_worker_reaches_what_the_api_reaches_and_partners_and_is_only_scraped(helm: Helm) -> None:
     values = CASES["closed network"]
-    assert policy(helm, "worker", values)["egress"] == policy(helm, "api", values)["egress"]
+    *others, webhooks = policy(helm, "worker", values)["egress"]
+    assert others == policy(helm, "api", values)["egress"]
+    assert webhooks["ports"] == [{"port": 443}, {"port": 1024, "endPort": 65535}]
     (rule,) = policy(helm, "worker", values)["ingress"]
     assert rule["ports"] == [{"port": 9000}]
+
+
+def test_partners_are_on_the_internet_as_the_service_has_it(helm: Helm) -> None:
+    """And nowhere that the service would refuse: one list beside the other."""
+    for_ipv4, for_ipv6 = [peer["ipBlock"] for peer in policy(helm, "worker", ON)["egress"][-1]["to"]]
+    assert for_ipv4 == {"cidr": "0.0.0.0/0", "except": [str(network) for network in networks.REFUSED_IPV4]}
+    assert for_ipv6 == {
+        "cidr": str(networks.GLOBAL_IPV6),
+        "except": [str(network) for network in networks.REFUSED_IPV6],
+    }
+
+
+def test_partners_can_be_named_or_there_are_none(helm: Helm) -> None:
+    proxy = {"ipBlock": {"cidr": "10.9.0.0/24"}}
+    assert policy(helm, "worker", with_network(webhooks={"to": [proxy]}))["egress"][-1]["to"] == [proxy]
+    without = policy(helm, "worker", with_network(webhooks={"enabled": False}))["egress"]
+    assert without == policy(helm, "api", ON)["egress"]
 
 
 def test_keda_may_ask_the_bundled_database(helm: Helm) -> None:

@@ -17,14 +17,14 @@ import pytest
 
 from tests.support.database import UNBALANCED
 from tests.support.process import Server
-from tests.support.queue_worker import Worker
 from tests.support.selling import UNACCOUNTED
 from tests.support.service import AUTHORIZATION, ITEM
 from tests.support.waiting import wait_until
 
 from .drill import Drill, all_up
 from .faults import stopped
-from .world import make_directory
+from .partners import Partner, partners, subscribe
+from .queueing import TO_PARTNERS, Queue, queue_workers
 
 SKUS = [f"HOT-{number}" for number in range(5)]
 CLIENTS, WORKERS, POOL = 64, 2, 16
@@ -32,10 +32,13 @@ CLIENTS, WORKERS, POOL = 64, 2, 16
 SHARE_ON_HAND = 3
 RESTOCK_EACH = 10
 KILL_SECONDS = 2.0
-HEARTBEAT_SECONDS = 2
 PATIENCE_SECONDS = 30.0
 TRANSIENT = {"OVERLOADED", "DEPENDENCY_UNAVAILABLE", "NOT_READY", "DEADLINE_EXCEEDED", "IDEMPOTENCY_IN_PROGRESS"}
-WAITING = "SELECT count(*) FROM pgqueuer WHERE entrypoint = 'event' AND status <> 'failed'"
+WAITING = """
+SELECT (SELECT count(*) FROM pgqueuer WHERE entrypoint = 'event' AND status <> 'failed')
+       + (SELECT count(*) FROM webhook_delivery WHERE status = 'pending')
+"""
+VERSIONS = "SELECT sku, version FROM stock_level"
 DEAD = "SELECT count(*) FROM pgqueuer WHERE status = 'failed'"
 ORDERS = "SELECT id, external_ref FROM sales_order"
 ON_HAND = "SELECT sku, on_hand FROM stock_level"
@@ -69,22 +72,31 @@ def test_what_serves_is_killed_while_very_many_order_a_little(drill: Drill) -> N
 
 
 def _sell(drill: Drill, attempts: int) -> None:
-    server = drill.serve(workers=WORKERS, pool_max=POOL, pool_acquire_timeout=2, max_in_flight=2 * CLIENTS)
+    settings: dict[str, Any] = {
+        "workers": WORKERS,
+        "pool_max": POOL,
+        "pool_acquire_timeout": 2,
+        "max_in_flight": 2 * CLIENTS,
+    }
+    server = drill.serve(**settings, webhook_loopback="true")
     on_hand = attempts // len(SKUS) // SHARE_ON_HAND
-    for sku in SKUS:
-        item = {**ITEM, "quantity": on_hand}
-        httpx.put(f"{server.api}/inventory/{sku}", json=item, headers=AUTHORIZATION).raise_for_status()
-    with _queue_workers(drill, 2) as queue, _killing(drill, server, queue) as killed:
-        tally = asyncio.run(_attempt_all(server.api, attempts))
-    wait_until(lambda: all_up(server, WORKERS))
-    with _queue_workers(drill, 1) as last:
-        wait_until(lambda: drill.world.fetch(WAITING)[0][0] == 0, 120)
-        _claim(drill, tally, [*queue.all, *last.all], on_hand)
+    with partners() as there:
+        partner = there.add(bodies=True)
+        subscribe(server, partner, "order.created", "inventory.level.changed")
+        for sku in SKUS:
+            item = {**ITEM, "quantity": on_hand}
+            httpx.put(f"{server.api}/inventory/{sku}", json=item, headers=AUTHORIZATION).raise_for_status()
+        with queue_workers(drill, 2, **TO_PARTNERS) as queue, _killing(drill, server, queue) as killed:
+            tally = asyncio.run(_attempt_all(server.api, attempts))
+        wait_until(lambda: all_up(server, WORKERS))
+        with queue_workers(drill, 1, **TO_PARTNERS):
+            wait_until(lambda: drill.world.fetch(WAITING)[0][0] == 0, 600)
+    _claim(drill, tally, partner, on_hand)
     drill.report.say(f"ended: {dict(killed)}; sent again: {dict(tally.sent_again)}; refused: {dict(tally.refused)}")
     drill.report.verdict()
 
 
-def _claim(drill: Drill, tally: Tally, workers: list[Worker], on_hand: int) -> None:
+def _claim(drill: Drill, tally: Tally, partner: Partner, on_hand: int) -> None:
     world, report = drill.world, drill.report
     report.claim("nothing but what is documented is answered", not tally.unexpected, tally.unexpected[:3] or "")
     made = {str(row["external_ref"]): str(row["id"]) for row in world.fetch(ORDERS)}
@@ -97,51 +109,21 @@ def _claim(drill: Drill, tally: Tally, workers: list[Worker], on_hand: int) -> N
     report.claim("0 oversold", world.fetch(OVERSOLD) == [] and oversold == [], sold)
     report.claim("every level equals its ledger", world.fetch(UNBALANCED) == [])
     report.claim("all that is reserved is somebody's", world.fetch(UNACCOUNTED) == [])
-    told = Counter(
-        event["event.data"]["id"]
-        for worker in workers
-        for event in worker.events()
-        if event["message"] == "event order.created"
-    )
+    told = Counter(body["data"]["id"] for body in partner.bodies if body["type"] == "order.created")
     report.claim("each order is told of, and nothing else", told.keys() == set(made.values()), len(told))
-    report.say(f"told more than once: {sum(count > 1 for count in told.values())}")
+    changes = [body["data"] for body in partner.bodies if body["type"] == "inventory.level.changed"]
+    versions = Counter((change["sku"], change["version"]) for change in changes)
+    made_versions = {(sku, version) for sku, last in world.fetch(VERSIONS) for version in range(2, last + 1)}
+    report.claim("each version of each level is told of", versions.keys() == made_versions, len(versions))
+    again = sum(count > 1 for count in (*told.values(), *versions.values()))
+    report.say(f"told more than once: {again}")
+    report.claim("under the same id", len({*partner.taken}) == len(told) + len(versions), len({*partner.taken}))
     dead = world.fetch(DEAD)[0][0]
     report.claim("no dead letter", dead == 0, dead)
 
 
-class _Queue:
-    """Queue workers; who is killed has a successor."""
-
-    def __init__(self, drill: Drill) -> None:
-        self._drill = drill
-        self.all: list[Worker] = []
-        self.alive: list[Worker] = []
-
-    def start(self) -> None:
-        directory = make_directory(self._drill.world.directory / f"queue-{uuid.uuid4().hex[:8]}")
-        worker = Worker(directory, self._drill.world.database_url, job_heartbeat=HEARTBEAT_SECONDS)
-        self.all.append(worker)
-        self.alive.append(worker)
-
-    def kill_one(self) -> None:
-        self.alive.pop(0).kill_all()
-        self.start()
-
-
 @contextmanager
-def _queue_workers(drill: Drill, count: int) -> Iterator[_Queue]:
-    queue = _Queue(drill)
-    try:
-        for _ in range(count):
-            queue.start()
-        yield queue
-    finally:
-        for worker in queue.alive:
-            worker.kill_all()
-
-
-@contextmanager
-def _killing(drill: Drill, server: Server, queue: _Queue) -> Iterator[Counter[str]]:
+def _killing(drill: Drill, server: Server, queue: Queue) -> Iterator[Counter[str]]:
     """By turns."""
     ended, killed = Event(), Counter[str]()
 

@@ -22,9 +22,10 @@ VALUES = [
 ]
 EVENTS = """
 INSERT INTO pgqueuer (entrypoint, priority, payload, headers, status)
-SELECT 'event', 0, convert_to(jsonb_build_object('id', n, 'type', 'order.created', 'data', n)::text, 'UTF8'), '{}',
-       'queued'
-FROM generate_series(1, %d) AS n
+SELECT 'event', 0, convert_to(event, 'UTF8'), '{}', 'queued'
+FROM generate_series(1, %d) AS n,
+     format('[{"id": "%%s", "type": "order.created", "timestamp": "2026-03-01T08:00:00Z", "data": {}}]',
+            gen_random_uuid()) AS event
 """
 LONG = "INSERT INTO pgqueuer (entrypoint, priority, headers, status) VALUES ('ledger_verify', 0, '{}', 'queued')"
 # Who reads the levels waits for `held`: `ledger_verify` alone, of what a queue worker does here. A sequence, as that is

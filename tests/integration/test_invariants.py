@@ -87,6 +87,7 @@ EAST = {"code": "EAST", "name": "East"}
 DEAD_LETTERS = (
     "INSERT INTO pgqueuer (entrypoint, priority, status) VALUES ('event', 0, 'failed'), ('event', 0, 'failed')"
 )
+ENDPOINT = {"url": "https://partner.example/hook", "events": ["order.created"]}
 ONE = {"sku": "A-1", "quantity": 1, "location": "MAIN"}
 WRITES = {
     "PUT /inventory/{sku}": Write("/inventory/B-2", ITEM),
@@ -105,8 +106,14 @@ WRITES = {
     "POST /orders": Write("/orders", {"lines": [ONE]}, {"Idempotency-Key": "o"}),
     "POST /orders/{id}/fulfill": Write("/orders/{id}/fulfill", None),
     "POST /orders/{id}/cancel": Write("/orders/{id}/cancel", None),
-    "POST /jobs/dead-letters/{id}/replay": Write("/jobs/dead-letters/1/replay", None),
-    "DELETE /jobs/dead-letters/{id}": Write("/jobs/dead-letters/2", None),
+    "POST /jobs/dead-letters/{id}/replay": Write("/jobs/dead-letters/{first}/replay", None),
+    "DELETE /jobs/dead-letters/{id}": Write("/jobs/dead-letters/{second}", None),
+    "POST /webhooks/endpoints": Write("/webhooks/endpoints", ENDPOINT),
+    "PATCH /webhooks/endpoints/{id}": Write("/webhooks/endpoints/{endpoint}", {"description": "Shop"}),
+    "POST /webhooks/endpoints/{id}/rotate-secret": Write("/webhooks/endpoints/{endpoint}/rotate-secret", None),
+    "POST /webhooks/endpoints/{id}/test": Write("/webhooks/endpoints/{endpoint}/test", None),
+    "POST /webhooks/deliveries/{id}/redeliver": Write("/webhooks/deliveries/{delivery}/redeliver", None),
+    "DELETE /webhooks/endpoints/{id}": Write("/webhooks/endpoints/{endpoint}", None),
 }
 
 
@@ -116,14 +123,20 @@ async def test_no_write_of_the_document_is_without_its_audit_row(service: Servic
     document = (await service.anonymous.get("/openapi.json")).json()
     routes = [f"{method.upper()} {path}" for path, operations in document["paths"].items() for method in operations]
     assert {route for route in routes if not route.startswith("GET ")} == set(WRITES)
+    endpoint = (await service.api.post("/webhooks/endpoints", json=ENDPOINT)).json()["id"]
+    delivery = (await service.api.post(f"/webhooks/endpoints/{endpoint}/test")).json()["id"]
+    first, second = [str(one["id"]) for one in (await service.api.get("/jobs/dead-letters")).json()["items"]]
+    made = {"endpoint": endpoint, "delivery": delivery, "first": first, "second": second}
     for route, write in WRITES.items():
         path = write.path
+        for name, value in made.items():
+            path = path.replace(f"{{{name}}}", value)
         if "{id}" in path:
             collection = path.partition("/{")[0]
             path = path.format(id=(await post(service, collection, {"lines": [ONE]})).json()["id"])
-        made = await service.api.request(route.split()[0], path, json=write.body, headers=write.headers)
-        assert made.is_success, made.text
-        query = {"request_id": made.headers["X-Request-ID"]}
+        answer = await service.api.request(route.split()[0], path, json=write.body, headers=write.headers)
+        assert answer.is_success, answer.text
+        query = {"request_id": answer.headers["X-Request-ID"]}
         entries = (await service.api.get("/audit", params=query)).json()["items"]
         assert [entry["actor"] for entry in entries] == ["key:admin"], route
 

@@ -31,14 +31,15 @@ class Worker(Running):
         except httpx.TransportError:
             return 0
 
-    def events(self) -> list[dict[str, Any]]:
-        """Those that it has told of; where it was killed, the last line may be cut."""
-        return [line for line in map(_parsed, self._stdout.read_text().splitlines()) if "event.id" in line]
+    def events(self) -> list[str]:
+        """The ids of those that it has told of; where it was killed, the last line may be cut."""
+        lines = map(_parsed, self._stdout.read_text().splitlines())
+        return [event for line in lines for event in line.get("event.ids", ())]
 
 
 def told(worker: Worker) -> set[str]:
     """The ids of the events that it has told of."""
-    return {event["event.id"] for event in worker.events()}
+    return {*worker.events()}
 
 
 def _parsed(text: str) -> dict[str, Any]:

@@ -95,6 +95,46 @@
 
 {{- define "inventory-api.egressOf.worker" -}}
 {{ include "inventory-api.egressOf.api" . }}
+{{- with .Values.networkPolicy.webhooks }}
+{{- if .enabled }}
+- ports: [{port: 443}, {port: 1024, endPort: 65535}]
+  to: {{- .to | default (include "inventory-api.internet" $ | fromYamlArray) | toYaml | nindent 4 }}
+{{- end }}
+{{- end }}
+{{- end }}
+
+{{/* All addresses but those that the service refuses as well (webhooks/networks.py). */}}
+{{- define "inventory-api.internet" -}}
+- ipBlock:
+    cidr: 0.0.0.0/0
+    except:
+      - 0.0.0.0/8
+      - 10.0.0.0/8
+      - 100.64.0.0/10
+      - 127.0.0.0/8
+      - 168.63.129.16/32
+      - 169.254.0.0/16
+      - 172.16.0.0/12
+      - 192.0.0.0/24
+      - 192.0.2.0/24
+      - 192.31.196.0/24
+      - 192.52.193.0/24
+      - 192.88.99.0/24
+      - 192.168.0.0/16
+      - 192.175.48.0/24
+      - 198.18.0.0/15
+      - 198.51.100.0/24
+      - 203.0.113.0/24
+      - 224.0.0.0/4
+      - 240.0.0.0/4
+- ipBlock:
+    cidr: 2000::/3
+    except:
+      - 2001::/23
+      - 2001:db8::/32
+      - 2002::/16
+      - 2620:4f:8000::/48
+      - 3fff::/20
 {{- end }}
 
 {{- define "inventory-api.egressOf.migration" -}}

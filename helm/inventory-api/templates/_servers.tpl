@@ -90,15 +90,26 @@ readinessProbe:
 {{- end }}
 
 {{/*
-Of (root, name, scaled, replicas). Where an autoscaler counts them, as many as there are, and no other number: that is the
-autoscaler's to set, and a Deployment that loses the field has one pod at once. None where nothing runs yet, or Helm has no
-cluster to look into.
+Of (root, name, scaled, replicas). Where an autoscaler counts them the number is the autoscaler's to set, but a Deployment
+that loses the field has one pod at once: as many as there are, as long as the field is Helm's alone. Not once somebody
+else has set it under server-side apply: it would stay, and naming a number that changes before Helm applies it is a
+conflict, which fails the upgrade. None where nothing runs yet, or Helm has no cluster to look into.
 */}}
 {{- define "inventory-api.replicas" -}}
 {{- if not .scaled }}
 {{- .replicas }}
 {{- else }}
-{{- dig "spec" "replicas" "" (lookup "apps/v1" "Deployment" .root.Release.Namespace .name) }}
+{{- $found := lookup "apps/v1" "Deployment" .root.Release.Namespace .name }}
+{{- $applied := false }}
+{{- $others := false }}
+{{- range dig "metadata" "managedFields" list $found }}
+{{- $helms := eq .manager "helm" }}
+{{- if and $helms (eq .operation "Apply") }}{{ $applied = true }}{{ end }}
+{{- if and (not $helms) (hasKey (dig "f:spec" dict .fieldsV1) "f:replicas") }}{{ $others = true }}{{ end }}
+{{- end }}
+{{- if not (and $applied $others) }}
+{{- dig "spec" "replicas" "" $found }}
+{{- end }}
 {{- end }}
 {{- end }}
 

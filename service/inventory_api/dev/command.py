@@ -194,6 +194,7 @@ def _environment(options: argparse.Namespace, database_url: str, redis_url: str 
         "INVENTORY_WORKERS": str(options.workers),
     }
     environment.setdefault("INVENTORY_DOCS", "true")
+    environment.setdefault("INVENTORY_WEBHOOK_LOOPBACK", "true")
     if redis_url:
         environment["INVENTORY_REDIS_URL"] = redis_url
     return environment

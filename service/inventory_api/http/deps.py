@@ -18,6 +18,7 @@ from inventory_api.http.outcomes import Outcomes
 from inventory_api.resources import Resources
 from inventory_api.telemetry import request_context
 from inventory_api.telemetry.request_context import RequestContext
+from inventory_api.webhooks.rules import Rules
 
 IF_MATCH = RequestHeader("If-Match", "The ETag that the resource must have, or a list of them.")
 IF_NONE_MATCH = RequestHeader("If-None-Match", "ETags that the resource must not have; `*`: it must not exist.")
@@ -87,6 +88,10 @@ async def _conditions(request: Request) -> Conditions:
     return Conditions(parse_tags(IF_MATCH.lines(request)), parse_tags(IF_NONE_MATCH.lines(request)))
 
 
+async def _webhook_rules(request: Request) -> Rules:
+    return resources_of(request).webhook_rules
+
+
 # Scope "function": given back before the response is sent, not after it and its background tasks.
 BorrowedSession = Annotated[Session, Depends(_borrow_session, scope="function")]
 # Of what must never happen twice, the key is required.
@@ -95,4 +100,5 @@ RequiredIdempotency = Annotated[Idempotency, Depends(_required_idempotency)]
 Counting = Annotated[Outcomes, Depends(_outcomes)]
 RequestProvenance = Annotated[Provenance, Depends(_provenance)]
 RequestCaching = Annotated[Caching, Depends(_caching)]
+WebhookRules = Annotated[Rules, Depends(_webhook_rules)]
 RequestConditions = Annotated[Conditions, Depends(_conditions)]

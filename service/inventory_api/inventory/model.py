@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
+from inventory_api import codec
 from inventory_api.stock.model import Level
 
 
@@ -40,6 +41,23 @@ class Item:
     def etag(self) -> str:
         """Changes with every edit of the item and with every movement of its stock."""
         return f'"{self.version}.{sum(level.version for level in self.levels)}"'
+
+    def told(self) -> dict[str, Any]:
+        """What events say of it: what a client is answered."""
+        levels = [
+            {"location": one.location, "on_hand": one.on_hand, "reserved": one.reserved, "available": one.available}
+            for one in self.levels
+        ]
+        return {
+            "sku": self.sku,
+            **self.fields(),
+            "reserved": self.reserved,
+            "available": self.quantity - self.reserved,
+            "version": self.version,
+            "created_at": codec.rfc3339(self.created_at),
+            "updated_at": codec.rfc3339(self.updated_at),
+            "levels": levels,
+        }
 
     def fields(self) -> dict[str, Any]:
         """What PUT sets and PATCH changes, and what the audit compares."""

@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from inventory_api import audit
+from inventory_api import audit, events
 from inventory_api.audit import Provenance
 from inventory_api.database.session import Session
 from inventory_api.database.transaction import in_transaction
@@ -115,9 +115,9 @@ async def movements_page(
 async def _created(session: Session, sku: str, fields: Mapping[str, Any], provenance: Provenance) -> Item:
     level = await stock.make_level(session, sku, fields["warehouse_location"])
     if fields["quantity"]:
-        await stock.set_on_hand(session, sku, level, fields["quantity"], provenance)
+        await stock.set_on_hand(session, sku, level, fields["quantity"], fields["low_stock_threshold"], provenance)
     await audit.record(session, "create", {resource(sku): audit.difference({}, fields)}, provenance)
-    return await get_item(session, sku)
+    return await _told(session, await get_item(session, sku), provenance)
 
 
 async def _change(session: Session, item: Item, fields: Mapping[str, Any], action: str, provenance: Provenance) -> Item:
@@ -129,14 +129,20 @@ async def _change(session: Session, item: Item, fields: Mapping[str, Any], actio
     if delta := fields["quantity"] - item.quantity:
         changed = await _change_quantity(session, changed, delta, provenance)
     await audit.record(session, action, {resource(item.sku): changes}, provenance)
-    return changed
+    return await _told(session, changed, provenance)
+
+
+async def _told(session: Session, item: Item, provenance: Provenance) -> Item:
+    await events.emit(session, "inventory.item.updated", item.updated_at, item.told(), provenance)
+    return item
 
 
 async def _change_quantity(session: Session, item: Item, delta: int, provenance: Provenance) -> Item:
     """Apply the difference at the item's location."""
     location = item.warehouse_location
     level = item.level_at(location) or await stock.make_level(session, item.sku, location)
-    return item.with_level(await stock.set_on_hand(session, item.sku, level, delta, provenance))
+    changed = await stock.set_on_hand(session, item.sku, level, delta, item.low_stock_threshold, provenance)
+    return item.with_level(changed)
 
 
 async def _lock(session: Session, sku: str) -> Item | None:

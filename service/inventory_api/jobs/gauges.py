@@ -1,4 +1,4 @@
-"""How much waits in the queue, and what the ledger was, measured by each queue worker."""
+"""How much waits in the queue, how webhooks stand, and what the ledger was, measured by each queue worker."""
 
 import asyncio
 import logging
@@ -7,6 +7,7 @@ from inventory_api.database.pool import Database
 from inventory_api.database.statement import Statement
 from inventory_api.stock import ledger
 from inventory_api.telemetry.metrics import OTHER_ENTRYPOINT, QUEUED_ENTRYPOINTS, Metrics
+from inventory_api.webhooks import service as webhooks
 
 logger = logging.getLogger(__name__)
 
@@ -40,8 +41,13 @@ async def take(database: Database, metrics: Metrics) -> None:
     async with database.session() as session:
         rows = await session.fetch(WAITING)
         mismatches, checked_at = await ledger.last(session)
+        standing = await webhooks.standing(session)
     metrics.ledger_mismatches.set(mismatches)
     metrics.ledger_checked.set(checked_at)
+    for state in ("enabled", "failing", "disabled"):
+        metrics.webhook_endpoints.labels(state=state).set(standing[state])
+    metrics.webhooks_pending.set(standing["pending"])
+    metrics.webhooks_oldest_age.set(standing["oldest_age"])
     for name in QUEUED_ENTRYPOINTS:
         of_it = [row for row in rows if _label(row["entrypoint"]) == name]
         waiting = [row for row in of_it if not row["is_dead"]]

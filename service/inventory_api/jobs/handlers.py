@@ -3,8 +3,10 @@
 import logging
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from functools import partial
 from typing import Any
+from uuid import UUID
 
 from inventory_api import audit
 from inventory_api.audit import Provenance
@@ -14,6 +16,9 @@ from inventory_api.jobs import retention
 from inventory_api.jobs.model import EVENT, HOLD_SWEEP, LEDGER_VERIFY, RETENTION
 from inventory_api.reservations import service as reservations
 from inventory_api.stock import ledger
+from inventory_api.webhooks import service as webhooks
+from inventory_api.webhooks.model import Told
+from inventory_api.webhooks.schedule import Schedule
 
 logger = logging.getLogger(__name__)
 
@@ -22,7 +27,7 @@ logger = logging.getLogger(__name__)
 class Work:
     """One job that is being done."""
 
-    payload: Mapping[str, Any]
+    payload: Any
     provenance: Provenance
 
 
@@ -33,6 +38,7 @@ class RetentionDays:
     audit: int
     reservations: int
     job_log: int
+    webhooks: int
 
 
 Handler = Callable[[Work], Awaitable[None]]
@@ -41,24 +47,38 @@ Handler = Callable[[Work], Awaitable[None]]
 class Handlers:
     """All of them, and what they need."""
 
-    def __init__(self, database: Database, dsn: Callable[[], str], retention_days: RetentionDays) -> None:
+    def __init__(
+        self,
+        database: Database,
+        dsn: Callable[[], str],
+        retention_days: RetentionDays,
+        schedule: Schedule,
+        wake: Callable[[], None],
+    ) -> None:
+        """`wake` has webhooks sent at once, and not when it is next time to look for some."""
         self._database = database
         self._dsn = dsn
         self._retention_days = retention_days
+        self._schedule = schedule
+        self._wake = wake
 
     def by_name(self) -> Mapping[str, Handler]:
         return {
-            EVENT.name: self.publish_event,
+            EVENT.name: self.publish_events,
             HOLD_SWEEP.name: self.sweep_holds,
             LEDGER_VERIFY.name: self.verify_ledger,
             RETENTION.name: self.purge,
         }
 
-    async def publish_event(self, work: Work) -> None:
-        """Tell of what was committed, under the id that it was given then."""
-        event = work.payload
-        told = {f"event.{name}": value for name, value in event.items() if name != "type"}
-        logger.info("event %s", event["type"], extra=told)
+    async def publish_events(self, work: Work) -> None:
+        """Have what a transaction told of sent to whoever wants it, under the ids that it was given then."""
+        told = [_told(event) for event in work.payload]
+        async with self._database.session() as session:
+            count = await webhooks.fan_out(session, told, self._schedule, work.provenance)
+        if count:
+            self._wake()
+        names = {"event.ids": [str(one.id) for one in told], "event.types": [one.type for one in told]}
+        logger.info("%d events are told of by %d webhooks", len(told), count, extra=names)
 
     async def sweep_holds(self, work: Work) -> None:
         """Let go of everything that expired reservations still hold."""
@@ -85,6 +105,7 @@ class Handlers:
                 ("idempotency records", records.purge),
                 ("reservations", partial(reservations.purge, days=self._retention_days.reservations)),
                 ("audit rows", partial(audit.purge, days=self._retention_days.audit)),
+                ("rows of webhooks", partial(webhooks.purge, days=self._retention_days.webhooks)),
                 ("rows of the queue's log", partial(retention.purge_log, days=self._retention_days.job_log)),
             ):
                 removed = 0
@@ -92,3 +113,8 @@ class Handlers:
                     removed += count
                 if removed:
                     logger.info("%d %s are removed", removed, what)
+
+
+def _told(event: Mapping[str, Any]) -> Told:
+    body = {name: event[name] for name in ("type", "timestamp", "data")}
+    return Told(UUID(event["id"]), event["type"], datetime.fromisoformat(event["timestamp"]), body)

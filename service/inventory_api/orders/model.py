@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Any, Literal
 from uuid import UUID
 
+from inventory_api import codec
 from inventory_api.errors import InvalidTransition
 from inventory_api.stock.model import Allocation
 
@@ -38,6 +39,11 @@ class Order:
         """
         if status not in TRANSITIONS.get(self.status, frozenset()):
             raise InvalidTransition(f"The order is {self.status}.")
+
+    def told(self) -> dict[str, Any]:
+        """What events say of it: what a client is answered."""
+        times = {"created_at": codec.rfc3339(self.created_at), "updated_at": codec.rfc3339(self.updated_at)}
+        return {"id": str(self.id), **self.fields(), **times}
 
     def fields(self) -> dict[str, Any]:
         """What the audit compares."""

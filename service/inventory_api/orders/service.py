@@ -118,7 +118,7 @@ async def _complete(session: Session, order: Order, lines: Sequence[Allocation],
     completed = replace(order, lines=tuple(lines))
     await queries.insert_lines(session, order.id, lines)
     await _record(session, "create", {}, completed, provenance)
-    await events.emit(session, "order.created", order.created_at, _told(completed), provenance)
+    await events.emit(session, "order.created", order.created_at, completed.told(), provenance)
     return completed
 
 
@@ -133,16 +133,11 @@ async def _end(session: Session, order_id: UUID, status: Ending, provenance: Pro
     ended = replace(order, status=status, updated_at=updated_at)
     ending = ENDINGS[status]
     await _record(session, ending.action, order.fields(), ended, provenance)
-    await events.emit(session, ending.event, updated_at, _told(ended), provenance)
+    await events.emit(session, ending.event, updated_at, ended.told(), provenance)
     await reservations.let_go(
         session, levels, order.lines, ending.movement, resource(order_id), provenance, leaves=ending.leaves
     )
     return ended
-
-
-def _told(order: Order) -> dict[str, object]:
-    """What an event says of it."""
-    return {"id": str(order.id), **order.fields()}
 
 
 async def _record(

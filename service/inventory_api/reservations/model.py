@@ -43,6 +43,11 @@ class Reservation:
         if not TRANSITIONS.get(self.status, frozenset()) & set(statuses):
             raise InvalidTransition(f"The reservation is {self.status}.")
 
+    def told(self) -> dict[str, Any]:
+        """What events say of it: what a client is answered."""
+        times = {"created_at": codec.rfc3339(self.created_at), "updated_at": codec.rfc3339(self.updated_at)}
+        return {"id": str(self.id), **self.fields(), **times}
+
     def fields(self) -> dict[str, Any]:
         """What the audit compares."""
         lines = [asdict(line) for line in self.lines]

@@ -13,7 +13,7 @@ from inventory_api.database.transaction import in_transaction
 from inventory_api.errors import DependencyUnavailable, NotFound
 from inventory_api.reservations import queries
 from inventory_api.reservations.model import Reservation, resource
-from inventory_api.stock import expiry, reserving
+from inventory_api.stock import expiry, moving, reserving
 from inventory_api.stock import service as stock
 from inventory_api.stock.model import Allocation, Demand, Key, Kind, Level, Line
 from inventory_api.stock.reserving import Effect
@@ -114,7 +114,7 @@ async def hold(
         levels, _ = await expiry.let_go(session, levels, short, provenance)
         reserving.refuse_short(demands, targets, levels)
     taken = [Effect(key, kind, reference, quantity) for key, quantity in needed.items()]
-    await stock.reserve(session, reserving.steps(levels, taken), provenance)
+    await moving.move(session, levels, reserving.steps(levels, taken), provenance, stock.thresholds_of(targets))
     return lines
 
 
@@ -139,7 +139,8 @@ async def let_go(
         Effect(key, kind, reference, -quantity, -quantity if leaves else 0)
         for key, quantity in reserving.totals(lines).items()
     ]
-    await stock.reserve(session, reserving.steps(levels, effects), provenance)
+    # Thresholds are of no matter: no less is available by it.
+    await moving.move(session, levels, reserving.steps(levels, effects), provenance, {})
 
 
 async def sweep(session: Session, provenance: Provenance) -> int:

@@ -9,14 +9,14 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from inventory_api import audit
+from inventory_api import audit, codec, events
 from inventory_api.audit import Provenance
 from inventory_api.database.session import Session
 from inventory_api.database.statement import Statement
-from inventory_api.inventory.model import resource
+from inventory_api.reservations.model import Reservation
 from inventory_api.reservations.model import resource as holder
-from inventory_api.stock import queries, reserving
-from inventory_api.stock.model import Key, Level
+from inventory_api.stock import moving, reserving
+from inventory_api.stock.model import Allocation, Key, Level
 from inventory_api.stock.reserving import Effect
 
 # Only the lines of those levels, whose turns the caller has: others are let go by whoever needs them.
@@ -39,7 +39,7 @@ LET_GO_EXPIRED = Statement(
         SET status = 'expired', updated_at = clock_timestamp()
         FROM locked
         WHERE reservation.id = locked.id AND locked.status = 'active'
-        RETURNING reservation.id
+        RETURNING reservation.id, reservation.expires_at, reservation.created_at, reservation.updated_at
     ), let_go AS (
         UPDATE reservation_line line
         SET held = false
@@ -47,24 +47,28 @@ LET_GO_EXPIRED = Statement(
         WHERE (line.reservation_id, line.number) = (due.reservation_id, due.number) AND line.held
         RETURNING line.reservation_id, line.sku, line.location, line.quantity
     )
-    SELECT let_go.reservation_id, let_go.sku, let_go.location, sum(let_go.quantity)::integer AS quantity,
-           bool_or(expired.id IS NOT NULL) AS has_expired
-    FROM let_go LEFT JOIN expired ON expired.id = let_go.reservation_id
-    GROUP BY let_go.reservation_id, let_go.sku, let_go.location
-    ORDER BY let_go.reservation_id, let_go.sku, let_go.location
+    SELECT gone.reservation_id, gone.sku, gone.location, gone.quantity,
+           expired.expires_at, expired.created_at, expired.updated_at,
+           (SELECT jsonb_agg(jsonb_build_array(line.sku, line.location, line.quantity) ORDER BY line.number)
+            FROM reservation_line line WHERE line.reservation_id = expired.id) AS lines
+    FROM (SELECT reservation_id, sku, location, sum(quantity)::integer AS quantity,
+                 row_number() OVER (PARTITION BY reservation_id ORDER BY sku, location) AS number
+          FROM let_go GROUP BY reservation_id, sku, location) AS gone
+    LEFT JOIN expired ON expired.id = gone.reservation_id AND gone.number = 1
+    ORDER BY gone.reservation_id, gone.sku, gone.location
     """,
 )
 
 
 @dataclass(frozen=True, slots=True)
 class _LetGo:
-    """What an expired reservation held of one level; `has_expired` where nobody had said so before."""
+    """What an expired reservation held of one level; once `expired`, where nobody had said so before."""
 
     reservation_id: UUID
     sku: str
     location: str
     quantity: int
-    has_expired: bool
+    expired: Reservation | None
 
     @property
     def key(self) -> Key:
@@ -82,14 +86,13 @@ async def let_go(
     if not gone:
         return dict(levels), 0
     effects = [Effect(one.key, "expiry", holder(one.reservation_id), -one.quantity) for one in gone]
-    steps = reserving.steps(levels, effects)
-    session.changed(*{resource(one.sku) for one in gone})
-    await queries.move(session, steps, provenance)
+    # Thresholds are of no matter: more is available by it.
+    _, reached = await moving.move(session, levels, reserving.steps(levels, effects), provenance, {})
     await audit.record(session, "expire", _audited(gone), provenance)
-    reached = {
-        step.key: Level(step.location, step.on_hand, step.reserved, levels[step.key].version + 1) for step in steps
-    }
-    return {**levels, **reached}, len(gone)
+    for one in gone:
+        if one.expired is not None:
+            await events.emit(session, "reservation.expired", one.expired.updated_at, one.expired.told(), provenance)
+    return reached, len(gone)
 
 
 def _audited(gone: Sequence[_LetGo]) -> dict[str, dict[str, Any]]:
@@ -98,7 +101,7 @@ def _audited(gone: Sequence[_LetGo]) -> dict[str, dict[str, Any]]:
     for one in gone:
         change = changes[holder(one.reservation_id)]
         change[f"held.{one.sku}.{one.location}"] = {"before": one.quantity, "after": 0}
-        if one.has_expired:
+        if one.expired is not None:
             change["status"] = {"before": "active", "after": "expired"}
     return changes
 
@@ -106,4 +109,13 @@ def _audited(gone: Sequence[_LetGo]) -> dict[str, dict[str, Any]]:
 async def _let_go_expired(session: Session, levels: Sequence[Key]) -> list[_LetGo]:
     """What expired reservations hold of these levels, of which the caller has the turn: they hold it no more."""
     arguments = [sku for sku, _ in levels], [location for _, location in levels]
-    return [_LetGo(**row) for row in await session.fetch(LET_GO_EXPIRED, *arguments)]
+    return [_let_go(*row) for row in await session.fetch(LET_GO_EXPIRED, *arguments)]
+
+
+def _let_go(*row: Any) -> _LetGo:
+    reservation_id, sku, location, quantity, expires_at, created_at, updated_at, lines = row
+    expired = None
+    if updated_at is not None:
+        held = tuple(Allocation(*line) for line in codec.decode(lines))
+        expired = Reservation(reservation_id, "expired", expires_at, created_at, updated_at, held)
+    return _LetGo(reservation_id, sku, location, quantity, expired)

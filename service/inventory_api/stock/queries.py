@@ -27,13 +27,14 @@ LOCKING = """
         FROM (SELECT DISTINCT hashtext(sku) & 1023 AS number FROM unnest($1::text[]) AS line (sku) ORDER BY number)
              AS wanted
     ), known AS (
-        SELECT sku, warehouse_location, is_discontinued
+        SELECT sku, warehouse_location, is_discontinued, low_stock_threshold
         FROM item
         WHERE (SELECT count(*) FROM turn) > 0 AND sku = ANY($1)
         ORDER BY sku
         FOR NO KEY UPDATE
     ), line AS (
-        SELECT line.number, known.sku IS NOT NULL AS is_known, known.is_discontinued, line.sku,
+        SELECT line.number, known.sku IS NOT NULL AS is_known, known.is_discontinued, known.low_stock_threshold,
+               line.sku,
                coalesce(line.location, known.warehouse_location) AS location,
                line.location IS NULL OR location.code IS NOT NULL AS has_location, level.sku IS NOT NULL AS has_level
         FROM unnest($1::text[], $2::text[]) WITH ORDINALITY AS line (sku, location, number)
@@ -52,7 +53,7 @@ LOCKING = """
 
 TARGET = """
            line.is_known, line.sku, line.location, line.has_location, line.has_level, line.is_discontinued,
-           locked.on_hand, locked.reserved, locked.version"""
+           line.low_stock_threshold, locked.on_hand, locked.reserved, locked.version"""
 
 LOCK = Statement(
     "stock.lock",
@@ -91,7 +92,7 @@ TAKE = Statement(
         FROM reached
         ORDER BY number
     )
-    SELECT {TARGET}, decided.is_taken
+    SELECT {TARGET}, decided.is_taken, clock_timestamp() AS moment
     FROM line LEFT JOIN locked USING (sku, location) CROSS JOIN decided
     ORDER BY line.number
     """,  # noqa: S608 -- constants
@@ -192,6 +193,7 @@ class Target:
     has_location: bool
     has_level: bool
     is_discontinued: bool
+    low_stock_threshold: int | None
     level: Level | None
 
     @property
@@ -219,10 +221,10 @@ async def lock(session: Session, lines: Sequence[tuple[str, str | None]]) -> lis
 
 async def take(
     session: Session, demands: Sequence[Demand], kind: Kind, reference: str, provenance: Provenance
-) -> tuple[list[Target], bool]:
+) -> tuple[list[Target], datetime | None]:
     """As `lock`; and where every line can have what it asks for, reserve that, with a movement for each level.
 
-    Tells the levels as they were, and whether it was done.
+    Tells the levels as they were; and when it was done, if it was.
     """
     rows = await session.fetch(
         TAKE,
@@ -236,7 +238,8 @@ async def take(
         provenance.request_id,
         provenance.trace_id,
     )
-    return [_target(*values) for *values, _ in rows], all(row["is_taken"] for row in rows)
+    is_taken = all(row["is_taken"] for row in rows)
+    return [_target(*values) for *values, _, _ in rows], rows[0]["moment"] if is_taken else None
 
 
 async def make_levels(session: Session, keys: Sequence[Key]) -> None:
@@ -286,9 +289,9 @@ async def movements(
 
 
 def _target(*row: Any) -> Target:
-    is_known, sku, location, has_location, has_level, is_discontinued, on_hand, reserved, version = row
+    is_known, sku, location, has_location, has_level, is_discontinued, threshold, on_hand, reserved, version = row
     level = Level(location, on_hand, reserved, version) if version is not None else None
-    return Target(is_known, sku, location, has_location, has_level, bool(is_discontinued), level)
+    return Target(is_known, sku, location, has_location, has_level, bool(is_discontinued), threshold, level)
 
 
 def _made(*row: Any) -> Made:

@@ -32,6 +32,29 @@ Delta = Annotated[
 Reference = Annotated[Text, Field(description="Of whoever asks, such as the number of a delivery.")]
 
 
+class ChangedLevel(BaseModel):
+    """The stock of an item at one location, as an event tells of it. `version` is higher with each change."""
+
+    model_config = example(sku="BOLT-M8", location="MAIN", on_hand=120, reserved=5, available=115, version=17)
+
+    sku: str
+    location: str
+    on_hand: int
+    reserved: int
+    available: int
+    version: int
+
+
+class LowLevel(ChangedLevel):
+    """Also what it has come down to, or below."""
+
+    model_config = example(
+        sku="BOLT-M8", location="MAIN", on_hand=24, reserved=5, available=19, version=18, low_stock_threshold=20
+    )
+
+    low_stock_threshold: int
+
+
 class AdjustmentLine(StrictModel):
     """`location` is that of the item, where it is absent."""
 

@@ -12,8 +12,9 @@ from inventory_api.database.session import Session
 from inventory_api.database.transaction import in_transaction
 from inventory_api.errors import StockBelowReserved
 from inventory_api.inventory.model import resource
-from inventory_api.stock import expiry, queries, rules
-from inventory_api.stock.model import Change, Demand, Key, Kind, Level, Line, Movement, Step
+from inventory_api.stock import expiry, moving, queries, reserving, rules
+from inventory_api.stock.model import Change, Demand, Key, Kind, Level, Line, Movement
+from inventory_api.stock.moving import Levels, Thresholds
 from inventory_api.stock.queries import Target
 from inventory_api.stock.rules import Planned
 
@@ -36,7 +37,7 @@ async def change(session: Session, changes: Sequence[Change], action: str, prove
         if not count:
             raise
         steps = rules.plan(changes, targets, levels)
-    movements = await _move(session, steps, provenance)
+    movements = await _move(session, levels, steps, provenance, thresholds_of(targets))
     await audit.record(session, action, _audited(levels, steps), provenance)
     return movements
 
@@ -46,7 +47,9 @@ async def lock_levels(session: Session, sku: str) -> tuple[Level, ...]:
     return await queries.lock_levels_of_item(session, sku)
 
 
-async def set_on_hand(session: Session, sku: str, level: Level, delta: int, provenance: Provenance) -> Level:
+async def set_on_hand(
+    session: Session, sku: str, level: Level, delta: int, low_stock_threshold: int | None, provenance: Provenance
+) -> Level:
     """Change a level that the caller has locked, within its transaction, and under its audit row; tells the new one.
     What has expired stands in no way.
 
@@ -72,7 +75,8 @@ async def set_on_hand(session: Session, sku: str, level: Level, delta: int, prov
     if fault:
         kind, detail = fault
         raise kind(f"{kind.title}, at {level.location}, where the difference is applied.", details=[detail])
-    await _move(session, [(change, rules.step_of(change, level.on_hand + delta, level))], provenance)
+    planned = [(change, rules.step_of(change, level.on_hand + delta, level))]
+    await _move(session, {(sku, level.location): level}, planned, provenance, {sku: low_stock_threshold})
     return Level(level.location, level.on_hand + delta, level.reserved, level.version + 1)
 
 
@@ -96,14 +100,15 @@ async def movements_of_request(
     return await queries.movements(session, after, limit, request_id=request_id)
 
 
-async def reserve(session: Session, steps: Sequence[Step], provenance: Provenance) -> None:
-    """Do that to levels which the caller has locked, within its transaction, and under its audit row."""
-    session.changed(*{resource(step.sku) for step in steps})
-    await queries.move(session, steps, provenance)
+def thresholds_of(targets: Sequence[Target]) -> Thresholds:
+    """The low_stock_threshold of each item."""
+    return {target.sku: target.low_stock_threshold for target in targets}
 
 
-async def _move(session: Session, planned: Sequence[Planned], provenance: Provenance) -> list[Movement]:
-    made = await queries.move(session, [step for _, step in planned], provenance)
+async def _move(
+    session: Session, levels: Levels, planned: Sequence[Planned], provenance: Provenance, thresholds: Thresholds
+) -> list[Movement]:
+    made, _ = await moving.move(session, levels, [step for _, step in planned], provenance, thresholds)
     rules.refuse_made(planned, made)
     return [one.movement for one in made]
 
@@ -125,11 +130,16 @@ async def take(
     Raises:
         UnknownSku, UnknownLocation: there is none.
     """
-    targets, is_taken = await queries.take(session, demands, kind, reference, provenance)
-    if is_taken:
-        session.changed(*{resource(target.sku) for target in targets})
-        return targets, True
-    return await _completed(session, demands, targets), False
+    targets, moment = await queries.take(session, demands, kind, reference, provenance)
+    if moment is None:
+        return await _completed(session, demands, targets), False
+    before = reserving.levels_of(targets)
+    reached = {
+        key: Level(key[1], before[key].on_hand, before[key].reserved + quantity, before[key].version + 1)
+        for key, quantity in reserving.totals(reserving.allocated(demands, targets)).items()
+    }
+    await moving.tell(session, before, reached, moment, provenance, thresholds_of(targets))
+    return targets, True
 
 
 async def _completed(session: Session, lines: Sequence[Line], targets: list[Target]) -> list[Target]:

@@ -42,6 +42,8 @@ JOB_ENTRYPOINTS = ("event", "hold_sweep", "ledger_verify", "retention")
 OTHER_ENTRYPOINT = "other"
 QUEUED_ENTRYPOINTS = (*JOB_ENTRYPOINTS, OTHER_ENTRYPOINT)
 JOB_OUTCOMES = ("done", "retried", "dead", "handed_back", "failed")
+WEBHOOK_OUTCOMES = ("delivered", "retried", "failed")
+WEBHOOK_DISABLED = ("gone", "failing")
 CACHES = ("item",)
 BACKGROUND_TASK_NAMES = ("read_cache.refresh",)
 BACKGROUND_TASK_RESULTS = ("done", "timeout", "unavailable", "error")
@@ -302,6 +304,54 @@ JOBS_DEAD_LETTERS = Metric(
     {"entrypoint": QUEUED_ENTRYPOINTS},
 )
 
+WEBHOOK_DELIVERIES = Metric(
+    "webhook_deliveries_total",
+    "counter",
+    "attempts",
+    "Attempts to deliver a webhook, by what came of them: `retried` is tried again, `failed` is not.",
+    {"outcome": WEBHOOK_OUTCOMES},
+)
+WEBHOOK_ATTEMPTS = Metric(
+    "webhook_attempts",
+    "histogram",
+    "attempts",
+    "How many attempts a webhook took until it was delivered, or given up.",
+    buckets=(1, 2, 3, 4, 5, 6, 7, 8, 9, 10),
+)
+WEBHOOK_ATTEMPT_DURATION = Metric(
+    "webhook_attempt_duration_seconds",
+    "histogram",
+    "seconds",
+    "Time of one attempt, from the look-up of the name to what is read of the answer.",
+    buckets=(0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 15),
+)
+WEBHOOK_DISABLED_ENDPOINTS = Metric(
+    "webhook_endpoints_disabled_total",
+    "counter",
+    "endpoints",
+    "Endpoints that were disabled because they answered 410, or took nothing for five days.",
+    {"reason": WEBHOOK_DISABLED},
+)
+WEBHOOK_ENDPOINTS = Metric(
+    "webhook_endpoints",
+    "gauge",
+    "endpoints",
+    "Endpoints that are enabled, those of them that fail, and those that are disabled; use max().",
+    {"state": ("enabled", "failing", "disabled")},
+)
+WEBHOOKS_PENDING = Metric(
+    "webhook_deliveries_pending",
+    "gauge",
+    "deliveries",
+    "Webhooks that could be sent now, and wait; use max().",
+)
+WEBHOOKS_OLDEST_AGE = Metric(
+    "webhook_deliveries_oldest_age_seconds",
+    "gauge",
+    "seconds",
+    "For how long the first of them has waited, but for endpoints that are paused; use max().",
+)
+
 CATALOGUE = (
     REQUEST_DURATION, ACTIVE_REQUESTS, SHED, RATE_LIMITED, EXCEPTIONS,
     BUILD_INFO, SERVER_WORKER_UP, SERVER_WORKER_HEARTBEAT, SERVER_WORKER_EXITS, EVENT_LOOP_LAG,
@@ -310,6 +360,8 @@ CATALOGUE = (
     REDIS_BREAKER_STATE, REDIS_ERRORS, CACHE_REQUESTS, BACKGROUND_TASKS, IDEMPOTENCY,
     ORDERS, RESERVATIONS, LEDGER_MISMATCHES, LEDGER_CHECKED,
     QUEUE_FAILURES, JOBS, JOB_DURATION, JOBS_PENDING, JOBS_OLDEST_AGE, JOBS_DEAD_LETTERS,
+    WEBHOOK_DELIVERIES, WEBHOOK_ATTEMPTS, WEBHOOK_ATTEMPT_DURATION, WEBHOOK_DISABLED_ENDPOINTS, WEBHOOK_ENDPOINTS,
+    WEBHOOKS_PENDING, WEBHOOKS_OLDEST_AGE,
 )  # fmt: skip
 
 
@@ -357,3 +409,10 @@ class Metrics:
         self.jobs_pending: Gauge = JOBS_PENDING.create(self.registry)
         self.jobs_oldest_age: Gauge = JOBS_OLDEST_AGE.create(self.registry)
         self.jobs_dead_letters: Gauge = JOBS_DEAD_LETTERS.create(self.registry)
+        self.webhook_deliveries: Counter = WEBHOOK_DELIVERIES.create(self.registry)
+        self.webhook_attempts: Histogram = WEBHOOK_ATTEMPTS.create(self.registry)
+        self.webhook_attempt_duration: Histogram = WEBHOOK_ATTEMPT_DURATION.create(self.registry)
+        self.webhook_endpoints_disabled: Counter = WEBHOOK_DISABLED_ENDPOINTS.create(self.registry)
+        self.webhook_endpoints: Gauge = WEBHOOK_ENDPOINTS.create(self.registry)
+        self.webhooks_pending: Gauge = WEBHOOKS_PENDING.create(self.registry)
+        self.webhooks_oldest_age: Gauge = WEBHOOKS_OLDEST_AGE.create(self.registry)

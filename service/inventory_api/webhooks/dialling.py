@@ -1,30 +1,18 @@
 """Connections to hosts that strangers have named: only to an address that was looked at, and to that very one."""
 
 import asyncio
-import socket
 from collections.abc import Awaitable, Callable, Iterable, Sequence
-from ipaddress import IPv4Address, IPv6Address, ip_address
 
 import httpcore
 
 from inventory_api.webhooks.networks import is_loopback, is_public
+from inventory_api.webhooks.resolving import Address
 
-Address = IPv4Address | IPv6Address
 Resolve = Callable[[str, int], Awaitable[Sequence[Address]]]
 
 
 class AddressRefused(Exception):
     """The name leads elsewhere than to the internet; nothing was sent, and no connection was tried."""
-
-
-async def resolve(host: str, port: int) -> list[Address]:
-    """All addresses of a name, as the system knows them.
-
-    Raises:
-        OSError: it has none.
-    """
-    found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
-    return list(dict.fromkeys(ip_address(address[0]) for *_, address in found))
 
 
 class CheckedBackend(httpcore.AsyncNetworkBackend):
@@ -33,9 +21,9 @@ class CheckedBackend(httpcore.AsyncNetworkBackend):
     One answer that is not public refuses the name: who mixes them means to be asked again until the other one comes.
     """
 
-    def __init__(self, *, admit_loopback: bool = False, resolver: Resolve = resolve) -> None:
+    def __init__(self, resolve: Resolve, *, admit_loopback: bool = False) -> None:
+        self._resolve = resolve
         self._admit_loopback = admit_loopback
-        self._resolve = resolver
         self._network = httpcore.AnyIOBackend()
 
     async def connect_tcp(

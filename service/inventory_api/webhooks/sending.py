@@ -43,10 +43,12 @@ class NotAnswered(Exception):
 class Sender:
     """Sends each request on a connection of its own; follows no redirect, knows no proxy and no cookie."""
 
-    def __init__(self, backend: CheckedBackend, context: ssl.SSLContext | None = None) -> None:
+    def __init__(
+        self, backend: CheckedBackend, context: ssl.SSLContext | None = None, *, connections: int = MAX_CONNECTIONS
+    ) -> None:
         self._pool = httpcore.AsyncConnectionPool(
             ssl_context=context or ssl.create_default_context(),
-            max_connections=MAX_CONNECTIONS,
+            max_connections=connections,
             max_keepalive_connections=0,
             network_backend=backend,
         )

@@ -15,7 +15,10 @@ DERIVED = {"version", "updated_at"}
 
 @dataclass(frozen=True)
 class Case:
-    """Where one resource is, what it is called in the audit, and for each field another value."""
+    """Where one resource is, what it is called in the audit, and for each field another value.
+
+    `{id}` is that of the only one in its list.
+    """
 
     path: str
     resource: str
@@ -41,6 +44,17 @@ CASES = {
         follows={"quantity": {"available", "levels"}},
     ),
     "/locations/{code}": Case("/locations/EAST", "location:EAST", {"name": "Eastern", "active": False}),
+    "/webhooks/endpoints/{id}": Case(
+        "/webhooks/endpoints/{id}",
+        "webhook_endpoint:{id}",
+        {
+            "url": "https://partner.example/other",
+            "events": ["order.cancelled"],
+            "description": None,
+            "status": "disabled",
+        },
+        follows={"status": {"disabled_reason"}},
+    ),
 }
 
 
@@ -48,6 +62,8 @@ CASES = {
 async def document(service: Service) -> dict[str, Any]:
     await service.put("A-1")
     await service.api.post("/locations", json={"code": "EAST", "name": "East"})
+    endpoint = {"url": "https://partner.example/hook", "events": ["order.created"], "description": "Shop"}
+    (await service.api.post("/webhooks/endpoints", json=endpoint)).raise_for_status()
     found: dict[str, Any] = (await service.anonymous.get("/openapi.json")).json()
     return found
 
@@ -68,13 +84,17 @@ async def test_each_field_of_each_patch_is_changed_alone_and_audited_alone(
 
 
 async def _patch_alone(service: Service, case: Case, name: str, value: Any) -> None:
-    before = await service.api.get(case.path)
+    path, resource = case.path, case.resource
+    if "{id}" in path:
+        (only,) = (await service.api.get(path.removesuffix("/{id}"))).json()["items"]
+        path, resource = path.format(id=only["id"]), resource.format(id=only["id"])
+    before = await service.api.get(path)
     headers = {"If-Match": before.headers["ETag"]}
-    after = await service.api.patch(case.path, json={name: value}, headers=headers)
+    after = await service.api.patch(path, json={name: value}, headers=headers)
     assert after.status_code == 200, after.text
     changed = {key for key, old in before.json().items() if after.json()[key] != old}
     assert changed == {name} | DERIVED | case.follows.get(name, set())
     assert after.json()[name] == value
-    (entry,) = (await service.api.get("/audit", params={"resource": case.resource, "limit": 1})).json()["items"]
+    (entry,) = (await service.api.get("/audit", params={"resource": resource, "limit": 1})).json()["items"]
     assert entry["changes"] == {name: {"before": before.json()[name], "after": value}}
     assert entry["request_id"] == after.headers["X-Request-ID"]

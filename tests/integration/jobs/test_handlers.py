@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 from tests.support.database import execute, fetch
+from tests.support.delivering import RETENTION
 from tests.support.selling import EXPIRE, level, line, post, reserve
 from tests.support.service import Service
 from tests.support.working import BY_THE_TEST, QUICK, database, until, working
@@ -12,9 +13,10 @@ from tests.support.working import BY_THE_TEST, QUICK, database, until, working
 from inventory_api import audit
 from inventory_api.http.idempotency import records
 from inventory_api.jobs import gauges
-from inventory_api.jobs.handlers import Handlers, RetentionDays, Work
+from inventory_api.jobs.handlers import Handlers, Work
 from inventory_api.reservations import service as reservations
 from inventory_api.telemetry.metrics import Metrics
+from inventory_api.webhooks.schedule import Schedule
 
 WORK = Work({}, BY_THE_TEST)
 EVERY_SECOND = "* * * * * *"
@@ -28,7 +30,7 @@ async def metrics() -> Metrics:
 @pytest.fixture
 async def handlers(database_url: str, metrics: Metrics) -> AsyncIterator[Handlers]:
     async with database(database_url, metrics) as opened:
-        yield Handlers(opened, lambda: database_url, RetentionDays(audit=100, reservations=5, job_log=7))
+        yield Handlers(opened, lambda: database_url, RETENTION, Schedule(), lambda: None)
 
 
 async def test_the_sweep_lets_go_of_every_expired_hold(service: Service, handlers: Handlers, database_url: str) -> None:

@@ -98,7 +98,7 @@ def test_one_request_id_joins_error_log_trace_and_audit(
     assert request.name == "PUT /inventory/{sku}"
     assert attributes(request)["http.response.status_code"] == "201"
     names = {span.name for span in spans}
-    assert {"database.acquire", "inventory.insert_item", "audit.insert"} <= names
+    assert {"database.acquire", "inventory.insert_item", "jobs.enqueue_gathered+audit.insert"} <= names
     assert not [name for name in names if name.endswith((" send", " receive"))]
     assert not [span for span in collector.spans() if "/system/" in span.name]
     row = fetch(database_url, "SELECT request_id, trace_id FROM audit_entry")[0]

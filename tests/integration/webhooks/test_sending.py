@@ -13,7 +13,8 @@ from tests.support.partner import Behaviour, Partner, partner
 from tests.support.waiting import eventually
 
 from inventory_api.webhooks import sending
-from inventory_api.webhooks.dialling import Address, CheckedBackend
+from inventory_api.webhooks.dialling import CheckedBackend
+from inventory_api.webhooks.resolving import Address, Resolver
 from inventory_api.webhooks.sending import Answer, NotAnswered, Sender
 from inventory_api.webhooks.url import Url
 
@@ -31,7 +32,7 @@ def resolving(*answers: Sequence[str]) -> CheckedBackend:
         del host, port
         return [ip_address(address) for address in left.pop(0)]
 
-    return CheckedBackend(admit_loopback=True, resolver=resolve)
+    return CheckedBackend(resolve, admit_loopback=True)
 
 
 def to(taken: Partner, host: str = "hooks.example.com", scheme: str = "http") -> Url:
@@ -68,7 +69,7 @@ async def test_a_name_that_resolves_to_one_that_is_not_public_is_refused_and_nob
         return [ip_address(address) for address in addresses]
 
     dialled: list[object] = []
-    backend = CheckedBackend(resolver=resolve)
+    backend = CheckedBackend(resolve)
     monkeypatch.setattr(backend, "_network", _Network(dialled))
     async with partner(OK) as there:
         with pytest.raises(NotAnswered, match="address refused"):
@@ -88,12 +89,13 @@ class _Network:
 
 
 async def test_the_system_resolves_and_this_machine_is_refused_by_name_and_by_number() -> None:
-    async with partner(OK) as there:
+    async with partner(OK) as there, Resolver() as resolve:
         for host in ("localhost", "127.0.0.1"):
             with pytest.raises(NotAnswered, match="address refused"):
-                await post(CheckedBackend(), to(there, host))
+                await post(CheckedBackend(resolve), to(there, host))
         assert there.connections == 0
-        assert (await post(CheckedBackend(admit_loopback=True), to(there, "127.0.0.1"))).is_success
+        for host in ("localhost", "127.0.0.1"):
+            assert (await post(CheckedBackend(resolve, admit_loopback=True), to(there, host))).is_success
 
 
 async def test_a_name_that_changes_its_answer_is_asked_once_for_each_request() -> None:
@@ -204,7 +206,8 @@ async def test_nobody_there_and_no_such_name() -> None:
     with pytest.raises(NotAnswered, match="connect"):
         await post(resolving(["127.0.0.1"]), to(there))
     with pytest.raises(NotAnswered, match="connect"):
-        await post(CheckedBackend(), to(there, "no-such-name.invalid"))
+        async with Resolver() as resolve:
+            await post(CheckedBackend(resolve), to(there, "no-such-name.invalid"))
 
 
 async def test_no_connection_is_left_behind() -> None:
@@ -219,7 +222,7 @@ async def test_no_connection_is_left_behind() -> None:
         open_now -= 1
 
     async with partner(count) as there:
-        async with Sender(CheckedBackend(admit_loopback=True)) as sender:
+        async with Sender(resolving(*[["127.0.0.1"]] * 5)) as sender:
             for _ in range(5):
                 await sender.post(to(there, "127.0.0.1"), HEADERS, "{}")
 

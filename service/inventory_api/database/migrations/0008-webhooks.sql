@@ -1,0 +1,98 @@
+-- Who is told of what happens, what they are told, and how that went.
+-- depends: 0007-retention
+
+-- migrate: apply
+
+-- One that was deleted is kept until its deliveries are gone. `failures` are those in a row, the last one included;
+-- until `paused_until` nothing is sent to it.
+CREATE TABLE webhook_endpoint (
+    id                    uuid        PRIMARY KEY,
+    url                   text        NOT NULL CHECK (length(url) BETWEEN 1 AND 2000),
+    events                text[]      NOT NULL CHECK (cardinality(events) > 0),
+    description           text,
+    status                text        NOT NULL DEFAULT 'enabled' CHECK (status IN ('enabled', 'disabled', 'deleted')),
+    disabled_reason       text        CHECK (disabled_reason IN ('requested', 'gone', 'failing')),
+    secret                text        NOT NULL,
+    previous_secret       text,
+    previous_secret_until timestamptz,
+    failures              integer     NOT NULL DEFAULT 0,
+    failing_since         timestamptz,
+    paused_until          timestamptz,
+    version               integer     NOT NULL DEFAULT 1,
+    created_at            timestamptz NOT NULL,
+    updated_at            timestamptz NOT NULL,
+    CHECK ((status = 'disabled') = (disabled_reason IS NOT NULL))
+);
+
+CREATE INDEX webhook_endpoint_by_age ON webhook_endpoint (created_at DESC, id DESC) WHERE status <> 'deleted';
+
+-- Those that somebody is told of. `body` is what is sent, to the byte; `traceparent` what its deliveries go on with.
+CREATE TABLE event (
+    id          uuid        PRIMARY KEY,
+    type        text        COLLATE "C" NOT NULL,
+    body        text        NOT NULL,
+    request_id  text        NOT NULL,
+    trace_id    text,
+    traceparent text,
+    created_at  timestamptz NOT NULL DEFAULT clock_timestamp()
+);
+
+CREATE INDEX event_by_age ON event (created_at);
+
+-- Pending ones are due at `next_attempt_at`. Who has claimed one is believed to be at it until `claimed_until`, and it is
+-- not due before. One that was `requested` by a person goes before others, also where the endpoint is paused.
+CREATE TABLE webhook_delivery (
+    id              uuid        PRIMARY KEY,
+    event_id        uuid        NOT NULL REFERENCES event (id),
+    event_type      text        COLLATE "C" NOT NULL,
+    endpoint_id     uuid        NOT NULL REFERENCES webhook_endpoint (id),
+    status          text        NOT NULL DEFAULT 'pending'
+                                CHECK (status IN ('pending', 'delivered', 'failed', 'cancelled')),
+    attempts        integer     NOT NULL DEFAULT 0,
+    retries_left    integer     NOT NULL CHECK (retries_left >= 0),
+    requested       boolean     NOT NULL DEFAULT false,
+    next_attempt_at timestamptz,
+    claimed_until   timestamptz,
+    created_at      timestamptz NOT NULL,
+    updated_at      timestamptz NOT NULL,
+    UNIQUE (event_id, endpoint_id),
+    CHECK ((status = 'pending') = (next_attempt_at IS NOT NULL)),
+    CHECK (status = 'pending' OR claimed_until IS NULL)
+);
+
+CREATE INDEX webhook_delivery_due ON webhook_delivery (endpoint_id, requested, next_attempt_at)
+    WHERE status = 'pending';
+
+CREATE INDEX webhook_delivery_claimed ON webhook_delivery (endpoint_id) WHERE claimed_until IS NOT NULL;
+
+CREATE INDEX webhook_delivery_by_age ON webhook_delivery (created_at DESC, id DESC);
+
+CREATE INDEX webhook_delivery_by_endpoint ON webhook_delivery (endpoint_id, created_at DESC, id DESC);
+
+CREATE INDEX webhook_delivery_by_status ON webhook_delivery (status, created_at DESC, id DESC);
+
+CREATE INDEX webhook_delivery_by_event_type ON webhook_delivery (event_type, created_at DESC, id DESC);
+
+CREATE INDEX webhook_delivery_ended ON webhook_delivery (updated_at) WHERE status <> 'pending';
+
+-- Written when it begins, so that one whose worker was killed is there; it has then neither a status nor a reason.
+CREATE TABLE webhook_attempt (
+    delivery_id uuid        NOT NULL REFERENCES webhook_delivery (id) ON DELETE CASCADE,
+    number      integer     NOT NULL,
+    started_at  timestamptz NOT NULL,
+    duration_ms real,
+    status_code integer,
+    reason      text,
+    response    text,
+    PRIMARY KEY (delivery_id, number)
+);
+
+-- migrate: rollback
+
+DROP TABLE webhook_attempt;
+
+DROP TABLE webhook_delivery;
+
+DROP TABLE event;
+
+DROP TABLE webhook_endpoint;

@@ -1,0 +1,229 @@
+"""Sends what is due, many at once, until it is told to stop; one loop alone talks to the database."""
+
+import asyncio
+import logging
+import time
+from collections.abc import Sequence
+from contextlib import suppress
+from http import HTTPStatus
+from uuid import UUID
+
+from opentelemetry import trace
+from opentelemetry.propagate import extract
+from opentelemetry.trace import Status, StatusCode
+
+from inventory_api.audit import Provenance
+from inventory_api.database.pool import Database
+from inventory_api.database.session import Session
+from inventory_api.database.transaction import in_transaction
+from inventory_api.telemetry import request_context
+from inventory_api.telemetry.metrics import Metrics
+from inventory_api.telemetry.request_context import RequestContext
+from inventory_api.webhooks import claims, schedule, service, signing
+from inventory_api.webhooks.claims import Claim, Result
+from inventory_api.webhooks.rules import Rules
+from inventory_api.webhooks.sending import Answer, NotAnswered, Sender
+from inventory_api.webhooks.snippet import snippet
+from inventory_api.webhooks.url import UrlRefused, parse
+
+logger = logging.getLogger(__name__)
+
+POLL_SECONDS = 0.5
+PAUSE_SECONDS = 1.0
+SENDER = "system:webhooks"
+
+
+class Deliverer:
+    """`await run()`; `stop()` lets what is being sent come to its end, `hand_back()` leaves it to others."""
+
+    def __init__(
+        self,
+        database: Database,
+        sender: Sender,
+        metrics: Metrics,
+        rules: Rules,
+        *,
+        at_once: int,
+    ) -> None:
+        self._database = database
+        self._sender = sender
+        self._metrics = metrics
+        self._rules = rules
+        self._at_once = at_once
+        self._sending: dict[asyncio.Task[None], Claim] = {}
+        self._results: list[Result] = []
+        self._news = asyncio.Event()
+        self._stopping = False
+
+    async def run(self) -> None:
+        """Until stopped, and all that was begun is recorded; a database that is gone is waited for."""
+        while not (self._stopping and not self._sending and not self._results):
+            try:
+                await self._turn()
+            except Exception as error:
+                self._metrics.queue_failures.inc()
+                logger.warning("webhooks cannot be claimed or recorded: %s", str(error) or type(error).__name__)
+                await asyncio.sleep(PAUSE_SECONDS)
+
+    def stop(self) -> None:
+        """Claim no more."""
+        self._stopping = True
+        self._news.set()
+
+    def wake(self) -> None:
+        """Something may be due."""
+        self._news.set()
+
+    async def hand_back(self) -> None:
+        """What is still being sent is for other workers to send; may be called after `stop`."""
+        given_up = [*self._sending.values()]
+        for task in [*self._sending]:
+            task.cancel()
+        if given_up:
+            with suppress(Exception):
+                async with self._database.session() as session:
+                    await claims.hand_back(session, given_up)
+            logger.info("%d webhooks are handed back, as this worker ends", len(given_up))
+
+    async def _turn(self) -> None:
+        """Record what has come, claim as many as there is room for, and wait for news."""
+        self._news.clear()
+        found: Sequence[Claim] = ()
+        async with self._database.session() as session:
+            if self._results:
+                await self._record(session)
+            if room := 0 if self._stopping else self._at_once - len(self._sending):
+                failing = sum(one.is_failing for one in self._sending.values())
+                # Half of it at most, so that whoever is well finds room.
+                found = await claims.claim(session, room, max(self._at_once // 2 - failing, 0))
+        for claim in found:
+            task = asyncio.create_task(self._deliver(claim), name="webhook")
+            self._sending[task] = claim
+            task.add_done_callback(self._ended)
+        # There may be more than there was room for.
+        if not found or len(self._sending) >= self._at_once:
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._news.wait(), POLL_SECONDS)
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        del self._sending[task]
+        self._news.set()
+
+    async def _record(self, session: Session) -> None:
+        results = [*self._results]
+        for endpoint_id, reason in await _recorded(session, results):
+            self._metrics.webhook_endpoints_disabled.labels(reason=reason).inc()
+            logger.warning("a webhook endpoint is disabled: %s", reason, extra={"webhook.endpoint": str(endpoint_id)})
+        del self._results[: len(results)]
+        for result in results:
+            outcome = _outcome(result)
+            self._metrics.webhook_deliveries.labels(outcome=outcome).inc()
+            if outcome != "retried":
+                self._metrics.webhook_attempts.observe(result.claim.number)
+
+    async def _deliver(self, claim: Claim) -> None:
+        """Within its trace and under its request id."""
+        token = request_context.enter(RequestContext(claim.request_id, claim.trace_id, SENDER))
+        carrier = {"traceparent": claim.traceparent} if claim.traceparent else {}
+        try:
+            with self._database.tracer.start_as_current_span(
+                "webhook deliver",
+                context=extract(carrier),
+                kind=trace.SpanKind.CLIENT,
+                attributes={
+                    "app.request_id": claim.request_id,
+                    "messaging.message.id": str(claim.event_id),
+                    "webhook.endpoint": str(claim.endpoint_id),
+                    "webhook.delivery": str(claim.delivery_id),
+                    "http.request.method": "POST",
+                    "http.request.resend_count": claim.number - 1,
+                },
+            ) as span:
+                result = await self._attempt(claim)
+                if result.status_code is not None:
+                    span.set_attribute("http.response.status_code", result.status_code)
+                if not result.is_delivered:
+                    span.set_status(Status(StatusCode.ERROR, result.reason))
+                self._log(result)
+            self._metrics.webhook_attempt_duration.observe(result.duration_seconds)
+            self._results.append(result)
+        except Exception:
+            # A defect: the claim ends by itself, and uses up a try.
+            logger.exception("a webhook was not sent", extra=_named(claim))
+        finally:
+            request_context.leave(token)
+
+    async def _attempt(self, claim: Claim) -> Result:
+        headers = signing.headers(str(claim.event_id), claim.moment, claim.body, claim.secrets)
+        started = time.perf_counter()
+        try:
+            url = parse(claim.url, admit_loopback=self._rules.admit_loopback)
+            answer = await self._sender.post(url, headers, claim.body)
+        except (NotAnswered, UrlRefused) as error:
+            reason = error.reason if isinstance(error, NotAnswered) else "address refused"
+            retry = self._rules.schedule.retry_seconds(claim.retries_left)
+            return Result(claim, None, reason, None, time.perf_counter() - started, False, retry)
+        return self._judged(claim, answer, time.perf_counter() - started)
+
+    def _judged(self, claim: Claim, answer: Answer, seconds: float) -> Result:
+        is_gone = answer.status == HTTPStatus.GONE
+        asked = schedule.retry_after_seconds(answer.retry_after, claim.moment)
+        is_last = answer.is_success or is_gone
+        return Result(
+            claim=claim,
+            status_code=answer.status,
+            reason=None,
+            response=snippet(answer.body),
+            duration_seconds=seconds,
+            is_delivered=answer.is_success,
+            retry_seconds=None if is_last else self._rules.schedule.retry_seconds(claim.retries_left, asked),
+            pause_seconds=schedule.pause_seconds(answer.status, asked),
+            is_gone=is_gone,
+        )
+
+    def _log(self, result: Result) -> None:
+        extra = {
+            **_named(result.claim),
+            "webhook.attempt": result.claim.number,
+            "http.response.status_code": result.status_code,
+            "duration_ms": round(result.duration_seconds * 1000, 2),
+        }
+        if result.is_delivered:
+            logger.info("webhook delivered", extra=extra)
+            return
+        then = "given up" if result.retry_seconds is None else f"tried again in {result.retry_seconds:.0f} s"
+        why = result.reason or f"status {result.status_code}"
+        logger.warning("webhook not delivered (%s), %s", why, then, extra=extra)
+
+
+@in_transaction
+async def _recorded(session: Session, results: Sequence[Result]) -> list[tuple[UUID, str]]:
+    """The endpoints that are disabled by it, and why."""
+    lost = await claims.record(session, results)
+    reasons = {**dict.fromkeys(lost, "failing")}
+    reasons |= {result.claim.endpoint_id: "gone" for result in results if result.is_gone}
+    disabled = []
+    for endpoint_id, reason in sorted(reasons.items()):
+        provenance = next(
+            Provenance(SENDER, result.claim.request_id, result.claim.trace_id)
+            for result in results
+            if result.claim.endpoint_id == endpoint_id
+        )
+        if await service.disable(session, endpoint_id, "gone" if reason == "gone" else "failing", provenance):
+            disabled.append((endpoint_id, reason))
+    return disabled
+
+
+def _outcome(result: Result) -> str:
+    if result.is_delivered:
+        return "delivered"
+    return "failed" if result.retry_seconds is None else "retried"
+
+
+def _named(claim: Claim) -> dict[str, object]:
+    return {
+        "webhook.id": str(claim.event_id),
+        "webhook.endpoint": str(claim.endpoint_id),
+        "webhook.delivery": str(claim.delivery_id),
+        "event.type": claim.event_type,
+    }

@@ -1,0 +1,31 @@
+"""What is kept of a partner's answer, for people: its beginning, without what may be a secret. Pure."""
+
+import re
+
+MAX_CHARACTERS = 500
+REDACTED = "[redacted]"
+# Of this service: what it signs with, and signatures, which a partner may send back. Of partners: what looks like one.
+SECRETS = re.compile(
+    r"whsec_[A-Za-z0-9+/=_-]*"
+    r"|\bv1a?,[A-Za-z0-9+/=]{16,}"
+    r"|\b(?:bearer|basic)\s+[A-Za-z0-9._~+/=-]+"
+    r"|\beyJ[A-Za-z0-9_-]{8,}+\.[A-Za-z0-9._-]+"
+    r"|\b(?:AKIA|ASIA)[A-Z0-9]{16}\b",
+    re.IGNORECASE,
+)
+# All bounded: a partner chooses what they are tried on.
+NAMED = re.compile(
+    r"""(["']?[\w.-]{0,40}(?:password|passwd|secret|token|api[_-]?key|authorization|cookie|credential)[\w.-]{0,40}["']?"""
+    r"""\s{0,9}[:=]\s{0,9})"""
+    r"""("(?:[^"\\]|\\.)*"?|'[^']*'?|[^\s,;&<>}]+)""",
+    re.IGNORECASE,
+)
+# Control characters, which a terminal obeys, and what PostgreSQL does not take.
+CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u200b-\u200f\u202a-\u202e\u2066-\u2069\ufeff]")
+
+
+def snippet(body: bytes) -> str | None:
+    """At most so many characters of it; None where there is nothing."""
+    text = CONTROL.sub("\N{REPLACEMENT CHARACTER}", body.decode("utf-8", "replace")).strip()[: 2 * MAX_CHARACTERS]
+    redacted = NAMED.sub(rf"\1{REDACTED}", SECRETS.sub(REDACTED, text))
+    return redacted[:MAX_CHARACTERS] or None

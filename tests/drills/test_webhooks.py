@@ -1,0 +1,229 @@
+"""Webhooks to partners that do what they want, by workers that are killed: orders go on, and nothing is lost."""
+
+import itertools
+import json
+import statistics
+import time
+import uuid
+from collections import Counter
+from collections.abc import Callable, Sequence
+
+import httpx
+import psutil
+import pytest
+
+from tests.support.process import Server
+from tests.support.service import AUTHORIZATION, ITEM
+from tests.support.waiting import let_pass, wait_until
+
+from .drill import Drill
+from .load import Request
+from .outcomes import Outcomes
+from .partners import (
+    NICE,
+    Behaviour,
+    Partner,
+    drips,
+    fails,
+    hangs,
+    partners,
+    redirects_to,
+    resets,
+    subscribe,
+    takes,
+)
+from .queueing import TO_PARTNERS, queue_workers
+
+SKUS = [f"SOLD-{number}" for number in range(50)]
+RATE = 40.0
+# As the service has it, of one partner.
+AT_ONCE = 4
+PENDING = """
+SELECT (SELECT count(*) FROM pgqueuer WHERE entrypoint = 'event' AND status <> 'failed')
+       + (SELECT count(*) FROM webhook_delivery WHERE status = 'pending')
+"""
+BY_STATUS = "SELECT status, count(*) FROM webhook_delivery GROUP BY status"
+EVENTS = "SELECT id FROM event"
+DISABLE = "UPDATE webhook_endpoint SET status = 'disabled', disabled_reason = 'requested'"
+ENABLE = "UPDATE webhook_endpoint SET status = 'enabled', disabled_reason = NULL"
+# From the order to the answer of whoever takes it, in seconds.
+DELAYS = """
+SELECT extract(epoch FROM delivery.updated_at - delivery.created_at)::float8
+FROM webhook_delivery delivery WHERE endpoint_id = ANY ($1::uuid[]) AND status = 'delivered'
+"""
+LOST = "SELECT id FROM event WHERE id NOT IN (SELECT event_id FROM webhook_delivery)"
+
+
+def test_partners_that_misbehave_are_in_nobodys_way(drill: Drill) -> None:
+    """Six of eight partners hang, fail, redirect, drip, reset or are down, and then heal"""
+    _misbehave(drill, rounds=2, seconds=6)
+
+
+@pytest.mark.thorough
+@pytest.mark.timeout(1200)
+def test_partners_that_misbehave_for_minutes_are_in_nobodys_way(drill: Drill) -> None:
+    """Six of eight partners hang, fail, redirect, drip, reset or are down for minutes, and then heal"""
+    _misbehave(drill, rounds=9, seconds=15)
+
+
+def _misbehave(drill: Drill, rounds: int, seconds: float) -> None:
+    server = _serve(drill)
+    with partners() as there, queue_workers(drill, 1, **TO_PARTNERS) as queue:
+        # As a pod has its own share of a core; what is asked here is whether orders wait for it.
+        psutil.Process(queue.alive[0].process.pid).nice(NICE)
+        elsewhere = there.add()
+        behaviours: list[Behaviour] = [hangs, fails, redirects_to(elsewhere), drips, resets, takes]
+        bad = {behaviour.__name__: there.add(behaviour) for behaviour in behaviours[:-1]}
+        bad["is down"] = down = there.add()
+        good = [there.add() for _ in range(2)]
+        ids = [subscribe(server, partner, "order.created") for partner in (*bad.values(), *good)]
+        there.close(down)
+        found = _alternate(drill, server, rounds, seconds)
+        there.open(down)
+        for partner in bad.values():
+            partner.behaviour = takes
+        drill.report.say("all are well from now on")
+        healed = time.monotonic()
+        wait_until(lambda: drill.world.fetch(PENDING)[0][0] == 0, 420)
+        drill.report.say(f"all is delivered {time.monotonic() - healed:.0f} s later")
+        _claim_latency(drill, found)
+        _claim_delivered(drill, [*bad.values(), *good])
+        drill.report.claim("a redirect is not followed", elsewhere.asked == [], len(elsewhere.asked))
+        asked = {name: (len(partner.asked), partner.most_at_once) for name, partner in bad.items()}
+        drill.report.say(f"requests, and the most at once: {asked}")
+        most = max(partner.most_at_once for partner in (*bad.values(), *good))
+        drill.report.claim(f"no partner has more than {AT_ONCE} at once", most <= AT_ONCE, most)
+        delays = sorted(row[0] for row in drill.world.fetch(DELAYS, ids[-2:]))
+        p99 = delays[int(len(delays) * 0.99)]
+        drill.report.measure("those who are well are told within 2 s (p99)", p99 < 2, f"{p99:.2f} s")
+    drill.report.verdict()
+
+
+def _alternate(drill: Drill, server: Server, rounds: int, seconds: float) -> dict[str, list[Outcomes]]:
+    """Orders at a steady rate, by turns with nobody to tell and with all; what became of those of each round."""
+    found: dict[str, list[Outcomes]] = {"no partner": [], "eight partners": []}
+    for _ in range(rounds):
+        for name, statement in (("no partner", DISABLE), ("eight partners", ENABLE)):
+            drill.world.fetch(statement)
+            load = drill.load(server, orders(), rate=RATE)
+            let_pass(seconds)
+            found[name].append(load.stop())
+    return found
+
+
+def _claim_latency(drill: Drill, found: dict[str, list[Outcomes]]) -> None:
+    """By the median of the rounds: a single pause of the machine's disk is more than the slowest of a hundred."""
+    together = {name: Outcomes(itertools.chain.from_iterable(rounds)) for name, rounds in found.items()}
+    drill.report.load(together)
+    drill.report.claim("every order is taken", not any(one.failed for one in together.values()))
+    without, beside = ([one.percentile(99) for one in rounds] for rounds in found.values())
+    drill.report.say(f"p99 by round: without {_milliseconds(without)}, with {_milliseconds(beside)}")
+    ratio = statistics.median(beside) / statistics.median(without)
+    drill.report.measure("p99 of orders within 5 % of that without partners", ratio <= 1.05, f"{ratio:.2f}")
+
+
+def _milliseconds(seconds: Sequence[float]) -> str:
+    return ", ".join(f"{one * 1000:.0f}" for one in seconds) + " ms"
+
+
+def _claim_delivered(drill: Drill, told: Sequence[Partner]) -> None:
+    events = {str(row[0]) for row in drill.world.fetch(EVENTS)}
+    status = dict(drill.world.fetch(BY_STATUS))
+    drill.report.claim("nothing is given up", {*status} == {"delivered"}, status)
+    lost = [len(events - {*partner.taken}) for partner in told]
+    drill.report.claim("each has taken each event", not any(lost), f"{len(events)} events, {len(told)} partners")
+    drill.report.claim("under the ids of the events", all({*one.asked} == events for one in told))
+    again = sum(count > 1 for partner in told for count in Counter(partner.taken).values())
+    drill.report.say(f"taken more than once: {again}")
+
+
+def test_workers_are_killed_while_they_deliver(drill: Drill) -> None:
+    """8 SIGKILLs of queue workers while 5 partners are told of 300 orders"""
+    _kill(drill, kills=8, orders_made=300)
+
+
+@pytest.mark.thorough
+@pytest.mark.timeout(1200)
+def test_many_workers_are_killed_while_they_deliver(drill: Drill) -> None:
+    """50 SIGKILLs of queue workers while 5 partners are told of 3,000 orders"""
+    _kill(drill, kills=50, orders_made=3_000)
+
+
+def _kill(drill: Drill, kills: int, orders_made: int) -> None:
+    server = _serve(drill)
+    with partners() as there:
+        told = [there.add() for _ in range(5)]
+        for partner in told:
+            subscribe(server, partner, "order.created")
+        _order(server, orders_made)
+        with queue_workers(drill, 2, **TO_PARTNERS) as queue:
+            for _ in range(kills):
+                before = sum(len(partner.taken) for partner in told)
+                wait_until(_more(told, before), 90)
+                queue.kill_one()
+            wait_until(lambda: drill.world.fetch(PENDING)[0][0] == 0, 300)
+        drill.report.say(f"{kills} workers were killed, each in the middle of deliveries")
+        _claim_delivered(drill, told)
+        drill.report.claim("every order is told of", len(drill.world.fetch(EVENTS)) == orders_made, orders_made)
+        drill.report.claim("to everybody", drill.world.fetch(LOST) == [])
+    drill.report.verdict()
+
+
+def _more(told: Sequence[Partner], before: int) -> Callable[[], bool]:
+    return lambda: sum(len(partner.taken) for partner in told) > before + 10
+
+
+def test_so_many_are_delivered_a_second(drill: Drill) -> None:
+    """2,000 deliveries to 20 endpoints, by one queue worker and by two"""
+    _rate(drill, endpoints=20, each=100)
+
+
+@pytest.mark.thorough
+@pytest.mark.timeout(1200)
+def test_very_many_are_delivered_to_very_many(drill: Drill) -> None:
+    """10,000 deliveries to 100 endpoints, by one queue worker and by two"""
+    _rate(drill, endpoints=100, each=100)
+
+
+def _rate(drill: Drill, endpoints: int, each: int) -> None:
+    server = _serve(drill)
+    with partners() as there:
+        told = [there.add() for _ in range(endpoints)]
+        for partner in told:
+            subscribe(server, partner, "order.created")
+        for count in (1, 2):
+            begun = sum(len(partner.taken) for partner in told)
+            _order(server, each)
+            started = time.monotonic()
+            with queue_workers(drill, count, **TO_PARTNERS):
+                wait_until(_more(told, begun), 60)
+                first = time.monotonic()
+                wait_until(lambda: drill.world.fetch(PENDING)[0][0] == 0, 240)
+            seconds = time.monotonic() - first
+            drill.report.say(
+                f"{count} queue workers: {endpoints * each} deliveries, {endpoints * each / seconds:.0f}/s "
+                f"(the first {first - started:.1f} s after the start)"
+            )
+        _claim_delivered(drill, told)
+    drill.report.verdict()
+
+
+def orders() -> list[Request]:
+    headers = {**AUTHORIZATION, "Idempotency-Key": f"{uuid.uuid4()}-{{n}}"}
+    bodies = [json.dumps({"lines": [{"sku": sku, "quantity": 1}]}) for sku in SKUS]
+    return [Request("POST", "POST", "/orders", body, headers=headers) for body in bodies]
+
+
+def _serve(drill: Drill) -> Server:
+    server = drill.serve(workers=1, pool_max=16, pool_acquire_timeout=2, webhook_loopback="true")
+    for sku in SKUS:
+        item = {**ITEM, "quantity": 100_000}
+        httpx.put(f"{server.api}/inventory/{sku}", json=item, headers=AUTHORIZATION).raise_for_status()
+    return server
+
+
+def _order(server: Server, count: int) -> None:
+    with httpx.Client(base_url=server.api, headers=AUTHORIZATION) as client:
+        for sku in itertools.islice(itertools.cycle(SKUS), count):
+            key = {"Idempotency-Key": str(uuid.uuid4())}
+            client.post("/orders", json={"lines": [{"sku": sku, "quantity": 1}]}, headers=key).raise_for_status()

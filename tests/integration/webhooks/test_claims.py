@@ -1,0 +1,246 @@
+"""Who sends what: each once, at most so many to one partner, nobody in another's way, and nothing lost."""
+
+import asyncio
+from typing import Any
+
+import pytest
+from tests.support.database import execute, fetch
+from tests.support.delivering import add_endpoint, deliveries, delivering, delivery_of, ended, send_test
+from tests.support.partner import Partner, partner
+from tests.support.service import Service
+from tests.support.waiting import eventually
+from tests.support.working import database, until
+
+from inventory_api.webhooks import claims, deliverer
+from inventory_api.webhooks.claims import AT_ONCE
+
+OK = b"HTTP/1.1 204 No Content\r\n\r\n"
+
+pytestmark = pytest.mark.settings(webhook_loopback="true")
+
+
+def to(there: Partner) -> str:
+    return f"http://127.0.0.1:{there.port}/hook"
+
+
+class Gate:
+    """A partner who answers when it is opened, and knows how many wait at once."""
+
+    def __init__(self) -> None:
+        self.opened = asyncio.Event()
+        self.waiting = self.most = 0
+
+    async def __call__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        del reader
+        self.waiting += 1
+        self.most = max(self.most, self.waiting)
+        await self.opened.wait()
+        self.waiting -= 1
+        writer.write(OK)
+
+
+async def test_a_partner_has_so_many_at_once_whoever_sends(service: Service, database_url: str) -> None:
+    """Three workers, and room for all of it in each."""
+    gate = Gate()
+    async with partner(gate) as there:
+        endpoint = await add_endpoint(service, to(there))
+        for _ in range(12):
+            await send_test(service, endpoint)
+        async with delivering(database_url), delivering(database_url), delivering(database_url):
+            await until(lambda: gate.waiting == AT_ONCE)
+            gate.opened.set()
+            await ended(service, 12, status="delivered")
+    assert (gate.most, len(there.requests)) == (AT_ONCE, 12)
+
+
+async def test_one_that_has_failed_is_tried_by_one_request(service: Service, database_url: str) -> None:
+    gate = Gate()
+    async with partner(gate) as there:
+        endpoint = await add_endpoint(service, to(there))
+        await execute(database_url, "UPDATE webhook_endpoint SET failures = 1, failing_since = clock_timestamp()")
+        for _ in range(6):
+            await send_test(service, endpoint)
+        async with delivering(database_url), delivering(database_url):
+            await until(lambda: gate.waiting == 1)
+            gate.opened.set()
+            await ended(service, 6, status="delivered")
+    assert gate.most <= AT_ONCE
+
+
+async def test_those_who_hang_leave_room_for_those_who_do_not(service: Service, database_url: str) -> None:
+    """Of a worker with room for eight, ten that failed before get four, whatever waits for them."""
+    gate = Gate()
+    async with partner(gate) as hanging, partner(OK) as well:
+        for _ in range(10):
+            await send_test(service, await add_endpoint(service, to(hanging)))
+        await execute(database_url, "UPDATE webhook_endpoint SET failures = 1, failing_since = clock_timestamp()")
+        async with delivering(database_url, at_once=8) as running:
+            await until(lambda: gate.waiting == 4)
+            endpoint = await add_endpoint(service, to(well))
+            for _ in range(20):
+                await send_test(service, endpoint)
+            await until(lambda: running.outcome("delivered") == 20)
+            assert gate.waiting == gate.most == 4
+            gate.opened.set()
+
+
+async def test_endpoints_come_by_turns(service: Service, database_url: str) -> None:
+    """One with much that waits is not in the way of one with little."""
+    order: list[str] = []
+
+    async def note(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        del reader
+        order.append("much" if writer.get_extra_info("sockname")[1] == much.port else "little")
+        writer.write(OK)
+
+    async with partner(note) as much, partner(note) as little:
+        endpoint = await add_endpoint(service, to(much))
+        for _ in range(30):
+            await send_test(service, endpoint)
+        await send_test(service, await add_endpoint(service, to(little)))
+        async with delivering(database_url, at_once=2):
+            await ended(service, 31)
+    assert "little" in order[:3]
+
+
+async def test_what_a_killed_worker_had_claimed_is_sent_by_another_one(
+    service: Service, database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its attempt stays in the list, without an end; and it has used up a try."""
+    async with partner(OK) as there:
+        endpoint = await add_endpoint(service, to(there))
+        delivery = await send_test(service, endpoint)
+        await execute(database_url, "UPDATE webhook_delivery SET retries_left = 2")
+        monkeypatch.setattr(claims, "CLAIM_SECONDS", 0.3)
+        async with database(database_url) as opened, opened.session() as session:
+            (claimed,) = await claims.claim(session, 5, 5)
+            assert str(claimed.delivery_id) == delivery["id"]
+            assert await claims.claim(session, 5, 5) == []
+        async with delivering(database_url):
+            await ended(service, 1)
+    found = await delivery_of(service, delivery)
+    assert [(one["number"], one["status_code"], one["reason"]) for one in found["attempts"]] == [
+        (2, 204, None), (1, None, None),
+    ]  # fmt: skip
+    (row,) = await asyncio.to_thread(fetch, database_url, "SELECT retries_left FROM webhook_delivery")
+    assert row["retries_left"] == 1
+
+
+async def test_what_ends_every_worker_comes_to_an_end(
+    service: Service, database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    delivery = await send_test(service, await add_endpoint(service, "http://127.0.0.1:9/"))
+    monkeypatch.setattr(claims, "CLAIM_SECONDS", 0.0)
+    async with database(database_url) as opened, opened.session() as session:
+        assert len(await claims.claim(session, 5, 5)) == 1
+        assert await claims.claim(session, 5, 5) == []
+    found = await delivery_of(service, delivery)
+    assert (found["status"], found["attempt_count"], len(found["attempts"])) == ("failed", 1, 1)
+
+
+async def test_good_news_counts_also_when_another_one_has_claimed_it_in_between(
+    service: Service, database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A failure does not: it is the other one's to say."""
+    endpoint = await add_endpoint(service, "http://127.0.0.1:9/")
+    sent = [await send_test(service, endpoint) for _ in range(2)]
+    await execute(database_url, "UPDATE webhook_delivery SET retries_left = 5")
+    monkeypatch.setattr(claims, "CLAIM_SECONDS", 0.0)
+    async with database(database_url) as opened, opened.session() as session:
+        first = await claims.claim(session, 5, 5)
+        assert len(await claims.claim(session, 5, 5)) == len(first) == 2
+        good, bad = sorted(first, key=lambda claim: str(claim.delivery_id) != sent[0]["id"])
+        results = [
+            claims.Result(good, 204, None, None, 0.1, is_delivered=True, retry_seconds=None),
+            claims.Result(bad, 500, None, None, 0.1, is_delivered=False, retry_seconds=None),
+        ]
+        async with session.transaction():
+            await claims.record(session, results)
+    assert [(await delivery_of(service, one))["status"] for one in sent] == ["delivered", "pending"]
+
+
+async def test_a_worker_that_ends_lets_what_it_sends_come_to_its_end(service: Service, database_url: str) -> None:
+    gate = Gate()
+    async with partner(gate) as there:
+        endpoint = await add_endpoint(service, to(there))
+        async with delivering(database_url) as running:
+            await send_test(service, endpoint)
+            await until(lambda: gate.waiting == 1)
+            running.deliverer.stop()
+            await send_test(service, endpoint)
+            gate.opened.set()
+            await asyncio.wait_for(running.task, 10)
+    assert sorted(one["status"] for one in await deliveries(service)) == ["delivered", "pending"]
+
+
+async def test_and_hands_back_what_does_not(service: Service, database_url: str) -> None:
+    """Others may send it at once; the try is not counted."""
+    gate = Gate()
+    async with partner(gate) as there:
+        delivery = await send_test(service, await add_endpoint(service, to(there)))
+        async with delivering(database_url) as running:
+            await until(lambda: gate.waiting == 1)
+            running.deliverer.stop()
+            await running.deliverer.hand_back()
+            await asyncio.wait_for(running.task, 10)
+        gate.opened.set()
+        found = await delivery_of(service, delivery)
+        assert (found["status"], found["attempts"][0]["reason"]) == ("pending", "worker ended")
+        async with delivering(database_url):
+            await ended(service, 1, status="delivered")
+
+
+async def test_what_was_sent_is_recorded_when_the_database_is_there_again(
+    service: Service, database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And is not sent again."""
+    monkeypatch.setattr(deliverer, "PAUSE_SECONDS", 0.05)
+    gate = Gate()
+    async with partner(gate) as there:
+        delivery = await send_test(service, await add_endpoint(service, to(there)))
+        async with delivering(database_url) as running:
+            await until(lambda: gate.waiting == 1)
+            await execute(database_url, "ALTER TABLE webhook_attempt RENAME TO away")
+            gate.opened.set()
+            value = running.metrics.registry.get_sample_value
+            await until(lambda: (value("queue_failures_total") or 0) >= 2)
+            await execute(database_url, "ALTER TABLE away RENAME TO webhook_attempt")
+            await ended(service, 1)
+    found: dict[str, Any] = await delivery_of(service, delivery)
+    assert (found["status"], found["attempt_count"], len(there.requests)) == ("delivered", 1, 1)
+
+
+async def test_what_is_old_is_removed_and_what_waits_is_kept(service: Service, database_url: str) -> None:
+    async with partner(OK) as there, delivering(database_url):
+        endpoint = await add_endpoint(service, to(there))
+        await send_test(service, endpoint)
+        await ended(service, 1)
+    waits = await send_test(service, endpoint)
+    await execute(
+        database_url,
+        """
+        UPDATE webhook_delivery SET updated_at = updated_at - interval '31 days', created_at = created_at - interval '31 days';
+        UPDATE event SET created_at = created_at - interval '31 days'
+        """,  # noqa: E501
+    )
+    from inventory_api.webhooks import service as webhooks
+
+    async def rows(table: str) -> int:
+        (row,) = await asyncio.to_thread(fetch, database_url, f"SELECT count(*) FROM {table}")  # noqa: S608
+        return int(row[0])
+
+    async with database(database_url) as opened, opened.session() as session:
+        assert await webhooks.purge(session, 32) == 0
+        assert await webhooks.purge(session, 30) == 2
+        assert await webhooks.purge(session, 30) == 0
+        assert [await rows(table) for table in ("webhook_delivery", "event", "webhook_attempt")] == [1, 1, 0]
+        assert (await deliveries(service))[0]["id"] == waits["id"]
+        (await service.api.delete(f"/webhooks/endpoints/{endpoint['id']}")).raise_for_status()
+        await execute(database_url, "UPDATE webhook_endpoint SET updated_at = updated_at - interval '31 days'")
+        await execute(database_url, "UPDATE webhook_delivery SET updated_at = updated_at - interval '31 days'")
+
+        async def all_gone() -> bool:
+            await webhooks.purge(session, 30)
+            return [await rows(table) for table in ("webhook_delivery", "event", "webhook_endpoint")] == [0, 0, 0]
+
+        await eventually(all_gone)

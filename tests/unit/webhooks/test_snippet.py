@@ -1,0 +1,41 @@
+"""What is kept of an answer is short, can be shown, and holds no secret."""
+
+import pytest
+
+from inventory_api.webhooks.signing import new_secret
+from inventory_api.webhooks.snippet import MAX_CHARACTERS, snippet
+
+
+@pytest.mark.parametrize(
+    ("body", "kept"),
+    [
+        ("order unknown", "order unknown"),
+        ('{"error": "no such order", "code": 17}', '{"error": "no such order", "code": 17}'),
+        ("bad signature v1,K5oZfzN95Z9UVu1EsfQmfVNQhnkZ2pj9o9NDN/H/pI4=", "bad signature [redacted]"),
+        ("Authorization: Bearer abc.DEF-123", "Authorization: [redacted]"),
+        ('{"api_key": "k-123", "ok": true}', '{"api_key": [redacted], "ok": true}'),
+        ('{"api_key": "with \\" in it", "ok": true}', '{"api_key": [redacted], "ok": true}'),
+        ("token=abc&next=1", "token=[redacted]&next=1"),
+        ("Set-Cookie: session=1; path=/", "Set-Cookie: [redacted]; path=/"),
+        ("key AKIAABCDEFGHIJKLMNOP.", "key [redacted]."),
+        ("eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxIn0.c2ln", "[redacted]"),
+        ("a\x00b\x1b[31mc", "a\N{REPLACEMENT CHARACTER}b\N{REPLACEMENT CHARACTER}[31mc"),
+        ("", None),
+        ("  \n ", None),
+    ],
+)
+def test_what_may_be_a_secret_is_left_out_and_the_rest_is_kept(body: str, kept: str | None) -> None:
+    assert snippet(body.encode()) == kept
+
+
+def test_the_secret_that_it_is_signed_with_is_left_out_wherever_it_stands() -> None:
+    secret = new_secret()
+    for text in (secret, f"<p>{secret}</p>", f'["{secret}"]', f"x{secret}"):
+        assert secret.removeprefix("whsec_") not in (snippet(text.encode()) or "")
+
+
+def test_it_is_short_whatever_came_and_no_secret_is_cut_in_half() -> None:
+    assert len(snippet(b"a" * 4096) or "") == MAX_CHARACTERS
+    near_the_end = b"a" * (MAX_CHARACTERS - 20) + b" Bearer " + b"s" * 60
+    assert "sss" not in (snippet(near_the_end) or "")
+    assert snippet(b"\xff\xfe") == "\N{REPLACEMENT CHARACTER}\N{REPLACEMENT CHARACTER}"
