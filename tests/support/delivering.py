@@ -46,16 +46,17 @@ async def delivering(
     delays: Sequence[float] = QUICK_DELAYS,
     *,
     at_once: int = 16,
+    rules: Rules | None = None,
     backend: CheckedBackend | None = None,
     tracer: trace.Tracer | None = None,
 ) -> AsyncIterator[Delivering]:
-    """Events are told of, and what is due is sent, until left; to this machine too."""
-    rules = Rules(admit_loopback=True, schedule=Schedule(delays))
+    """Events are told of, and what is due is sent, until left; to this machine too, unless the rules say otherwise."""
+    rules = rules or Rules(admit_loopback=True, schedule=Schedule(delays))
     metrics = Metrics()
     async with AsyncExitStack() as stack:
         opened = await stack.enter_async_context(database(url, metrics, tracer))
         resolver = await stack.enter_async_context(Resolver())
-        backend = backend or CheckedBackend(resolver, admit_loopback=True)
+        backend = backend or CheckedBackend(resolver, admit_loopback=rules.admit_loopback)
         sender = await stack.enter_async_context(Sender(backend))
         deliverer = Deliverer(opened, sender, metrics, rules, at_once=at_once)
         handlers = Handlers(opened, lambda: url, RETENTION, rules.schedule, deliverer.wake)

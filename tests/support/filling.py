@@ -46,6 +46,25 @@ STATEMENTS = {
     "lines of orders": """
         INSERT INTO sales_order_line (order_id, number, sku, location, quantity)
         SELECT id, number, 'S-000000001', 'MAIN', 1 FROM sales_order, generate_series(1, 3) AS number""",
+    "webhook endpoints": """
+        INSERT INTO webhook_endpoint (id, url, events, secret, created_at, updated_at)
+        SELECT ('00000000-0000-0000-0000-00000000000' || n)::uuid, 'https://partner.example/', '{order.created}', 'x',
+               clock_timestamp(), clock_timestamp()
+        FROM generate_series(1, 2) AS n""",
+    "events": """
+        INSERT INTO event (id, type, body, request_id)
+        SELECT lpad(to_hex(n), 32, '0')::uuid, 'order.created', '{}', 'r-' || n
+        FROM generate_series(1, $1::int) AS n""",
+    "webhook deliveries": """
+        INSERT INTO webhook_delivery (id, event_id, event_type, endpoint_id, status, retries_left, next_attempt_at,
+                                      created_at, updated_at)
+        SELECT gen_random_uuid(), lpad(to_hex(n), 32, '0')::uuid,
+               CASE n % $2 WHEN 6 THEN 'reservation.expired' ELSE 'order.created' END,
+               ('00000000-0000-0000-0000-00000000000' || CASE n % $2 WHEN 7 THEN 2 ELSE 1 END)::uuid,
+               CASE n % $2 WHEN 8 THEN 'failed' ELSE 'pending' END, 5,
+               CASE n % $2 WHEN 8 THEN NULL ELSE clock_timestamp() + n * interval '1 minute' END, at, at
+        FROM (SELECT n, clock_timestamp() - n * interval '1 second' AS at
+              FROM generate_series(1, $1::int) AS n) AS made""",
     "audit": """
         INSERT INTO audit_entry (id, resource, action, changes, actor, request_id, created_at)
         SELECT gen_random_uuid(), 'item:S-' || lpad(n::text, 9, '0'), 'create', '{}', 'key:' || n % $2, 'r-' || n,

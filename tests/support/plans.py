@@ -10,15 +10,18 @@ import asyncpg
 
 from inventory_api import audit
 from inventory_api.database.listing import Given, Listing, given
+from inventory_api.database.statement import Statement
 from inventory_api.inventory.listing import PAGE, Filters
 from inventory_api.orders.queries import PAGE as ORDERS
 from inventory_api.stock.queries import MOVEMENTS
+from inventory_api.webhooks.queries import DELIVERIES
 from tests.support.filling import BUSY_SKU, sku
 
 SIZE = 51
 # A page, its levels, and of what a filter leaves out as much as lies between.
 MOST_READ = SIZE * 20
 MIDDLE = UUID(int=1 << 127)
+COMMON_ENDPOINT, RARE_ENDPOINT = UUID(int=1), UUID(int=2)
 
 
 def lists(count: int) -> dict[str, tuple[Listing, Given]]:
@@ -47,7 +50,7 @@ def lists(count: int) -> dict[str, tuple[Listing, Given]]:
         found[name] = (PAGE, Filters(**values).conditions())
         found[f"{name}, middle"] = (PAGE, Filters(**values).conditions(middle))
     then = (now - timedelta(seconds=count // 2), MIDDLE)
-    newest: dict[str, tuple[Listing, dict[str, str]]] = {
+    newest: dict[str, tuple[Listing, dict[str, Any]]] = {
         "movements": (MOVEMENTS, {"sku": sku(count // 2)}),
         "movements of a busy item": (MOVEMENTS, {"sku": BUSY_SKU}),
         "movements of a request": (MOVEMENTS, {"request_id": f"r-{count // 2}"}),
@@ -56,6 +59,14 @@ def lists(count: int) -> dict[str, tuple[Listing, Given]]:
         "orders, rare status": (ORDERS, {"status": "cancelled"}),
         "orders, status of none": (ORDERS, {"status": "confirmed"}),
         "orders of a reference": (ORDERS, {"external_ref": f"ref-{count // 2}"}),
+        "webhook deliveries": (DELIVERIES, {}),
+        "webhook deliveries, common endpoint": (DELIVERIES, {"endpoint": COMMON_ENDPOINT}),
+        "webhook deliveries, rare endpoint": (DELIVERIES, {"endpoint": RARE_ENDPOINT}),
+        "webhook deliveries, common status": (DELIVERIES, {"status": "pending"}),
+        "webhook deliveries, rare status": (DELIVERIES, {"status": "failed"}),
+        "webhook deliveries, status of none": (DELIVERIES, {"status": "cancelled"}),
+        "webhook deliveries, common event": (DELIVERIES, {"event": "order.created"}),
+        "webhook deliveries, rare event": (DELIVERIES, {"event": "reservation.expired"}),
         "audit": (audit.PAGE, {}),
         "audit of a resource": (audit.PAGE, {"resource": f"item:{sku(count // 2)}"}),
         "audit of an actor": (audit.PAGE, {"actor": "key:7"}),
@@ -70,6 +81,11 @@ def lists(count: int) -> dict[str, tuple[Listing, Given]]:
 async def explain(connection: asyncpg.Connection, listing: Listing, conditions: Given) -> dict[str, Any]:
     """The plan of a page as it was run."""
     statement, arguments = listing.page(conditions, SIZE)
+    return await explain_statement(connection, statement, *arguments)
+
+
+async def explain_statement(connection: asyncpg.Connection, statement: Statement, *arguments: object) -> dict[str, Any]:
+    """Its plan as it was run."""
     text = await connection.fetchval(f"EXPLAIN (ANALYZE, FORMAT JSON) {statement.sql}", *arguments)
     plan: dict[str, Any] = json.loads(text)[0]["Plan"]
     return plan
