@@ -14,7 +14,7 @@ from inventory_api.database.statement import Statement
 from inventory_api.inventory.listing import PAGE, Filters
 from inventory_api.orders.queries import PAGE as ORDERS
 from inventory_api.stock.queries import MOVEMENTS
-from inventory_api.webhooks.queries import DELIVERIES
+from inventory_api.webhooks.deliveries import PAGE as DELIVERIES
 from tests.support.filling import BUSY_SKU, sku
 
 SIZE = 51

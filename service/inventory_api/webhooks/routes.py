@@ -200,7 +200,7 @@ async def list_deliveries(session: BorrowedSession, query: Annotated[DeliveryQue
         "status": filters.status,
         "event": filters.event,
     }
-    find = partial(service.deliveries, session, filters)
+    find = partial(service.delivery_page, session, filters)
     shown, next_cursor = await pages.turn(query, pages.NEWEST_FIRST, bound, find)
     return json_response(DeliveryPage(items=[DeliveryView.of(one) for one in shown], next_cursor=next_cursor))
 

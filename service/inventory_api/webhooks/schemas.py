@@ -10,8 +10,8 @@ from inventory_api import codec
 from inventory_api.events import EventType
 from inventory_api.http.pages import PageQuery
 from inventory_api.http.schemas import StrictModel, Text, UtcDatetime, example
+from inventory_api.webhooks.deliveries import Filters
 from inventory_api.webhooks.model import Attempt, Delivery, Endpoint
-from inventory_api.webhooks.queries import Filters
 from inventory_api.webhooks.url import MAX_LENGTH
 
 URL = "https://partner.example/hooks/inventory"

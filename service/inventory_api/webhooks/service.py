@@ -14,7 +14,8 @@ from inventory_api.database.session import Session
 from inventory_api.database.transaction import in_transaction
 from inventory_api.errors import InvalidTransition, NotFound
 from inventory_api.http.conditional import Conditions
-from inventory_api.webhooks import queries, signing
+from inventory_api.webhooks import deliveries, queries, signing
+from inventory_api.webhooks.deliveries import Filters
 from inventory_api.webhooks.model import (
     TEST,
     Attempt,
@@ -26,7 +27,6 @@ from inventory_api.webhooks.model import (
     resource,
     resource_of_delivery,
 )
-from inventory_api.webhooks.queries import Filters
 from inventory_api.webhooks.schedule import Schedule
 
 # For so long what is sent is signed with the secret that was replaced as well.
@@ -87,7 +87,7 @@ async def delete(session: Session, endpoint_id: UUID, conditions: Conditions, pr
     endpoint = _found(await queries.lock(session, endpoint_id))
     conditions.check(endpoint.etag)
     await queries.delete(session, endpoint_id)
-    await queries.cancel_pending(session)
+    await deliveries.cancel_pending(session)
     await _record(session, "delete", endpoint_id, endpoint.fields(), {}, provenance)
 
 
@@ -118,10 +118,10 @@ async def test(session: Session, endpoint_id: UUID, provenance: Provenance) -> D
     _require_enabled(endpoint)
     delivery_id, moment = uuid7(), await queries.moment(session)
     event = _event(Told(uuid7(), TEST, moment, _body(TEST, moment, {"endpoint": str(endpoint_id)})), provenance)
-    await queries.insert_events(session, [event], _traceparent())
-    await queries.insert_deliveries(session, [(delivery_id, event, endpoint_id)], retries=0, requested=True)
+    await deliveries.insert_events(session, [event], _traceparent())
+    await deliveries.insert(session, [(delivery_id, event, endpoint_id)], retries=0, requested=True)
     await _record(session, "test", endpoint_id, {}, {"delivery": str(delivery_id)}, provenance)
-    return _known(await queries.get_delivery(session, delivery_id))
+    return _known(await deliveries.get(session, delivery_id))
 
 
 async def get_delivery(session: Session, delivery_id: UUID) -> tuple[Delivery, list[Attempt]]:
@@ -130,14 +130,14 @@ async def get_delivery(session: Session, delivery_id: UUID) -> tuple[Delivery, l
     Raises:
         NotFound: there is none with this id.
     """
-    return _known(await queries.get_delivery(session, delivery_id)), await queries.attempts(session, delivery_id)
+    return _known(await deliveries.get(session, delivery_id)), await deliveries.attempts(session, delivery_id)
 
 
-async def deliveries(
+async def delivery_page(
     session: Session, filters: Filters, after: tuple[datetime | None, UUID | None], limit: int
 ) -> list[Delivery]:
     """At most `limit` deliveries that come after the position `after`, newest first."""
-    return await queries.deliveries(session, filters, after, limit)
+    return await deliveries.page(session, filters, after, limit)
 
 
 @in_transaction
@@ -148,11 +148,11 @@ async def redeliver(session: Session, delivery_id: UUID, schedule: Schedule, pro
         NotFound: there is none with this id, or its endpoint was deleted.
         InvalidTransition: its endpoint is disabled.
     """
-    delivery = _known(await queries.get_delivery(session, delivery_id))
+    delivery = _known(await deliveries.get(session, delivery_id))
     _require_enabled(_found(await queries.lock(session, delivery.endpoint_id)))
     retries = 0 if delivery.event.type == TEST else schedule.retries
-    await queries.redeliver(session, delivery_id, retries)
-    again = _known(await queries.get_delivery(session, delivery_id))
+    await deliveries.redeliver(session, delivery_id, retries)
+    again = _known(await deliveries.get(session, delivery_id))
     asked = {"status": delivery.status, "requested": False}, {"status": again.status, "requested": True}
     name = resource_of_delivery(delivery_id)
     await audit.record(session, "redeliver", {name: audit.difference(*asked)}, provenance)
@@ -166,9 +166,9 @@ async def fan_out(session: Session, told: Sequence[Told], schedule: Schedule, pr
     if not wanted:
         return 0
     events = {number: _event(told[number], provenance) for number, _ in wanted}
-    await queries.insert_events(session, [*events.values()], _traceparent())
+    await deliveries.insert_events(session, [*events.values()], _traceparent())
     made = [(uuid7(), events[number], endpoint_id) for number, endpoint_id in wanted]
-    await queries.insert_deliveries(session, made, retries=schedule.retries)
+    await deliveries.insert(session, made, retries=schedule.retries)
     return len(made)
 
 
@@ -191,7 +191,7 @@ async def standing(session: Session) -> Mapping[str, float]:
 
 async def purge(session: Session, days: int) -> int:
     """Remove what ended so long ago, and end what leads to nobody; how many, some at a time."""
-    return await queries.cancel_pending(session) + await queries.purge(session, days)
+    return await deliveries.cancel_pending(session) + await deliveries.purge(session, days)
 
 
 def _body(kind: str, moment: datetime, data: Mapping[str, Any]) -> dict[str, Any]:
