@@ -53,7 +53,7 @@ class Deliverer:
         self._sending: dict[asyncio.Task[None], Claim] = {}
         self._results: list[Result] = []
         self._news = asyncio.Event()
-        self._stopping = False
+        self._stopping = self._ending = False
 
     async def run(self) -> None:
         """Until stopped, and all that was begun is recorded; a database that is gone is waited for."""
@@ -76,6 +76,7 @@ class Deliverer:
 
     async def hand_back(self) -> None:
         """What is still being sent is for other workers to send; may be called after `stop`."""
+        self._ending = True
         given_up = [*self._sending.values()]
         for task in [*self._sending]:
             task.cancel()
@@ -96,6 +97,9 @@ class Deliverer:
                 failing = sum(one.is_failing for one in self._sending.values())
                 # Half of it at most, so that whoever is well finds room.
                 found = await claims.claim(session, room, max(self._at_once // 2 - failing, 0))
+                if found and self._ending:
+                    await claims.hand_back(session, found)
+                    found = ()
         for claim in found:
             task = asyncio.create_task(self._deliver(claim), name="webhook")
             self._sending[task] = claim

@@ -11,6 +11,7 @@ from tests.support.service import Service
 from tests.support.waiting import eventually
 from tests.support.working import database, until
 
+from inventory_api.database.session import Session
 from inventory_api.webhooks import claims, deliverer
 from inventory_api.webhooks.claims import AT_ONCE
 
@@ -188,6 +189,31 @@ async def test_and_hands_back_what_does_not(service: Service, database_url: str)
         assert (found["status"], found["attempts"][0]["reason"]) == ("pending", "worker ended")
         async with delivering(database_url):
             await ended(service, 1, status="delivered")
+
+
+async def test_and_what_it_is_just_claiming(
+    service: Service, database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    claimed, go_on, claim = asyncio.Event(), asyncio.Event(), claims.claim
+
+    async def slow(session: Session, count: int, failing: int) -> list[claims.Claim]:
+        found = await claim(session, count, failing)
+        if found:
+            claimed.set()
+            await go_on.wait()
+        return found
+
+    monkeypatch.setattr(claims, "claim", slow)
+    async with partner(OK) as there:
+        delivery = await send_test(service, await add_endpoint(service, to(there)))
+        async with delivering(database_url) as running:
+            await asyncio.wait_for(claimed.wait(), 20)
+            running.deliverer.stop()
+            await running.deliverer.hand_back()
+            go_on.set()
+            await asyncio.wait_for(running.task, 10)
+        assert (await delivery_of(service, delivery))["attempts"][0]["reason"] == "worker ended"
+        assert there.connections == 0
 
 
 async def test_what_was_sent_is_recorded_when_the_database_is_there_again(
