@@ -12,6 +12,9 @@ def test_defaults_are_those_of_the_contract() -> None:
     assert (settings.workers, settings.pool_max, settings.port, settings.management_port) == (1, 8, 8000, 9000)
     assert (settings.drain_delay, settings.drain_timeout, settings.graceful_timeout) == (10, 20, 40)
     assert settings.required_checks == ("database", "schema")
+    assert settings.webhook_delays == (0, 5, 300, 1800, 7200, 18_000, 36_000, 50_400, 72_000, 86_400)
+    assert not settings.webhook_loopback
+    assert load({"INVENTORY_WEBHOOK_DELAYS": "0, 1.5,60"}).webhook_delays == (0, 1.5, 60)
 
 
 @pytest.mark.parametrize(
@@ -29,6 +32,11 @@ def test_defaults_are_those_of_the_contract() -> None:
         ("INVENTORY_REQUIRED_CHECKS", "redis", "the settings: REQUIRED_CHECKS has redis, but REDIS_URL is not set"),
         ("INVENTORY_HOST", "nonsense.invalid", "INVENTORY_HOST: 'nonsense.invalid' does not appear to be an IPv4 or"),
         ("INVENTORY_LOG_LEVEL", "loud", "INVENTORY_LOG_LEVEL: Input should be"),
+        ("INVENTORY_WEBHOOK_DELAYS", "0,soon", "INVENTORY_WEBHOOK_DELAYS: Input should be a valid number"),
+        ("INVENTORY_WEBHOOK_DELAYS", "0,-5", "INVENTORY_WEBHOOK_DELAYS: Input should be greater than or equal to 0"),
+        ("INVENTORY_WEBHOOK_DELAYS", "0,nan", "INVENTORY_WEBHOOK_DELAYS: Input should be"),
+        ("INVENTORY_WEBHOOK_DELAYS", ",", "INVENTORY_WEBHOOK_DELAYS: Tuple should have at least 1 item"),
+        ("INVENTORY_WEBHOOK_RETENTION_DAYS", "1", "INVENTORY_WEBHOOK_RETENTION_DAYS: Input should be greater"),
     ],
 )
 def test_a_wrong_setting_is_named_in_one_line(name: str, value: str, message: str) -> None:

@@ -2,10 +2,8 @@
 
 import asyncio
 import logging
-import time
 from collections.abc import Sequence
 from contextlib import suppress
-from http import HTTPStatus
 from uuid import UUID
 
 from opentelemetry import trace
@@ -19,12 +17,10 @@ from inventory_api.database.transaction import in_transaction
 from inventory_api.telemetry import request_context
 from inventory_api.telemetry.metrics import Metrics
 from inventory_api.telemetry.request_context import RequestContext
-from inventory_api.webhooks import claims, schedule, service, signing
+from inventory_api.webhooks import attempt, claims, service
 from inventory_api.webhooks.claims import Claim, Result
 from inventory_api.webhooks.rules import Rules
-from inventory_api.webhooks.sending import Answer, NotAnswered, Sender
-from inventory_api.webhooks.snippet import snippet
-from inventory_api.webhooks.url import UrlRefused, parse
+from inventory_api.webhooks.sending import Sender
 
 logger = logging.getLogger(__name__)
 
@@ -143,61 +139,16 @@ class Deliverer:
                     "http.request.resend_count": claim.number - 1,
                 },
             ) as span:
-                result = await self._attempt(claim)
+                result = await attempt.make(claim, self._sender, self._rules)
                 if result.status_code is not None:
                     span.set_attribute("http.response.status_code", result.status_code)
                 if not result.is_delivered:
                     span.set_status(Status(StatusCode.ERROR, result.reason))
-                self._log(result)
+                _log(result)
             self._metrics.webhook_attempt_duration.observe(result.duration_seconds)
             self._results.append(result)
-        except Exception:
-            # A defect: the claim ends by itself, and uses up a try.
-            logger.exception("a webhook was not sent", extra=_named(claim))
         finally:
             request_context.leave(token)
-
-    async def _attempt(self, claim: Claim) -> Result:
-        headers = signing.headers(str(claim.event_id), claim.moment, claim.body, claim.secrets)
-        started = time.perf_counter()
-        try:
-            url = parse(claim.url, admit_loopback=self._rules.admit_loopback)
-            answer = await self._sender.post(url, headers, claim.body)
-        except (NotAnswered, UrlRefused) as error:
-            reason = error.reason if isinstance(error, NotAnswered) else "address refused"
-            retry = self._rules.schedule.retry_seconds(claim.retries_left)
-            return Result(claim, None, reason, None, time.perf_counter() - started, False, retry)
-        return self._judged(claim, answer, time.perf_counter() - started)
-
-    def _judged(self, claim: Claim, answer: Answer, seconds: float) -> Result:
-        is_gone = answer.status == HTTPStatus.GONE
-        asked = schedule.retry_after_seconds(answer.retry_after, claim.moment)
-        is_last = answer.is_success or is_gone
-        return Result(
-            claim=claim,
-            status_code=answer.status,
-            reason=None,
-            response=snippet(answer.body),
-            duration_seconds=seconds,
-            is_delivered=answer.is_success,
-            retry_seconds=None if is_last else self._rules.schedule.retry_seconds(claim.retries_left, asked),
-            pause_seconds=schedule.pause_seconds(answer.status, asked),
-            is_gone=is_gone,
-        )
-
-    def _log(self, result: Result) -> None:
-        extra = {
-            **_named(result.claim),
-            "webhook.attempt": result.claim.number,
-            "http.response.status_code": result.status_code,
-            "duration_ms": round(result.duration_seconds * 1000, 2),
-        }
-        if result.is_delivered:
-            logger.info("webhook delivered", extra=extra)
-            return
-        then = "given up" if result.retry_seconds is None else f"tried again in {result.retry_seconds:.0f} s"
-        why = result.reason or f"status {result.status_code}"
-        logger.warning("webhook not delivered (%s), %s", why, then, extra=extra)
 
 
 @in_transaction
@@ -231,3 +182,18 @@ def _named(claim: Claim) -> dict[str, object]:
         "webhook.delivery": str(claim.delivery_id),
         "event.type": claim.event_type,
     }
+
+
+def _log(result: Result) -> None:
+    extra = {
+        **_named(result.claim),
+        "webhook.attempt": result.claim.number,
+        "http.response.status_code": result.status_code,
+        "duration_ms": round(result.duration_seconds * 1000, 2),
+    }
+    if result.is_delivered:
+        logger.info("webhook delivered", extra=extra)
+        return
+    then = "given up" if result.retry_seconds is None else f"tried again in {result.retry_seconds:.0f} s"
+    why = result.reason or f"status {result.status_code}"
+    logger.warning("webhook not delivered (%s), %s", why, then, extra=extra)

@@ -53,6 +53,6 @@ def retry_after_seconds(text: str | None, now: datetime) -> float | None:
         return float(text[:10])
     try:
         moment = parsedate_to_datetime(text)
-    except (ValueError, IndexError, TypeError):
+    except (ValueError, IndexError, TypeError, OverflowError):
         return None
     return max((moment.replace(tzinfo=moment.tzinfo or UTC) - now).total_seconds(), 0.0)

@@ -30,6 +30,8 @@ from tests.support.service import Service, running
 from tests.support.waiting import eventually
 from tests.support.working import until
 
+from inventory_api.webhooks import attempt
+
 OK = b"HTTP/1.1 204 No Content\r\n\r\n"
 OOPS = b"HTTP/1.1 500 Oops\r\ncontent-length: 4\r\n\r\noops"
 GONE = b"HTTP/1.1 410 Gone\r\ncontent-length: 0\r\n\r\n"
@@ -212,6 +214,25 @@ async def test_a_partner_is_asked_again_when_he_asks_for_it(service: Service, da
         await until(lambda: len(there.requests) == 2)
         assert json.loads(there.requests[1].body)["type"] == "webhook.test"
         assert (await delivery_of(service, second))["attempt_count"] == 0
+
+
+async def test_a_defect_of_this_service_is_a_failure_like_any_other(
+    service: Service, database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is tried again, and counts against the endpoint."""
+
+    def fail(body: bytes) -> str:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(attempt, "snippet", fail)
+    async with partner(OK) as there, delivering(database_url) as worker:
+        endpoint = await add_endpoint(service, to(there), "order.created")
+        await sold(service)
+        (delivery,) = await ended(service, 1)
+        assert (delivery["status"], delivery["attempt_count"]) == ("failed", 2)
+        assert (await endpoint_of(service, endpoint))["failures"] == 2
+        assert worker.outcome("failed") == 1
+    assert {one["reason"] for one in (await delivery_of(service, delivery))["attempts"]} == {"defect"}
 
 
 async def test_one_that_is_gone_is_disabled_and_that_is_said(

@@ -48,7 +48,9 @@ def test_a_pause_is_of_all_requests_where_the_status_says_so() -> None:
         ("120", 120.0), (" 7 ", 7.0), ("0", 0.0), ("9" * 500, 9_999_999_999.0),
         ("Sun, 01 Mar 2026 08:02:00 GMT", 120.0), ("Sun, 01 Mar 2026 07:00:00 GMT", 0.0),
         (None, None), ("", None), ("soon", None), ("-5", None), ("1.5", None), ("\N{SUPERSCRIPT TWO}", None),
-        ("Sun, 99 Mar 2026 08:02:00 GMT", None),
+        ("Sun, 99 Mar 2026 08:02:00 GMT", None), ("Mon, 01 Jan 99999999999999999999 00:00:00 GMT", None),
+        ("Sun, 01 Mar 2026 08:02:00 +9999999999", None), ("Sun, 01 Mar 2026 99999999999999999999:00:00 GMT", None),
+        ("Sun, 01 Mar 2026", None), ("\x00", None),
     ],
 )  # fmt: skip
 def test_retry_after_is_seconds_or_a_date_and_else_nothing(text: str | None, seconds: float | None) -> None:
