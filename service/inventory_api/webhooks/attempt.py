@@ -52,6 +52,6 @@ def _judged(claim: Claim, answer: Answer, rules: Rules, seconds: float) -> Resul
         duration_seconds=seconds,
         is_delivered=answer.is_success,
         retry_seconds=None if is_last else rules.schedule.retry_seconds(claim.retries_left, asked),
-        pause_seconds=schedule.pause_seconds(answer.status, asked),
+        retry_after_seconds=schedule.pause_seconds(answer.status, asked),
         is_gone=is_gone,
     )

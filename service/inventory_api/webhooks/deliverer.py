@@ -92,7 +92,7 @@ class Deliverer:
             if room := 0 if self._stopping else self._at_once - len(self._sending):
                 failing = sum(one.is_failing for one in self._sending.values())
                 # Half of it at most, so that whoever is well finds room.
-                found = await claims.claim(session, room, max(self._at_once // 2 - failing, 0))
+                found = await claims.claim(session, room, max(max(self._at_once // 2, 1) - failing, 0))
                 if found and self._ending:
                     await claims.hand_back(session, found)
                     found = ()
@@ -154,17 +154,10 @@ class Deliverer:
 @in_transaction
 async def _recorded(session: Session, results: Sequence[Result]) -> list[tuple[UUID, str]]:
     """The endpoints that are disabled by it, and why."""
-    lost = await claims.record(session, results)
-    reasons = {**dict.fromkeys(lost, "failing")}
-    reasons |= {result.claim.endpoint_id: "gone" for result in results if result.is_gone}
-    disabled = []
-    for endpoint_id, reason in sorted(reasons.items()):
-        provenance = next(
-            Provenance(SENDER, result.claim.request_id, result.claim.trace_id)
-            for result in results
-            if result.claim.endpoint_id == endpoint_id
-        )
-        if await service.disable(session, endpoint_id, "gone" if reason == "gone" else "failing", provenance):
+    disabled: list[tuple[UUID, str]] = []
+    for endpoint_id, reason in (await claims.record(session, results)).items():
+        last = [result.claim for result in results if result.claim.endpoint_id == endpoint_id][-1]
+        if await service.disable(session, endpoint_id, reason, Provenance(SENDER, last.request_id, last.trace_id)):
             disabled.append((endpoint_id, reason))
     return disabled
 

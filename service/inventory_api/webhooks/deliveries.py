@@ -25,12 +25,13 @@ INSERT_EVENTS = Statement(
 INSERT = Statement(
     "webhook_deliveries.insert",
     """
-    INSERT INTO webhook_delivery (id, event_id, event_type, endpoint_id, retries_left, requested, next_attempt_at,
+    INSERT INTO webhook_delivery (id, event_id, event_type, endpoint_id, retries_left, requested_at, next_attempt_at,
                                   created_at, updated_at)
-    SELECT made.*, moment, moment, moment
+    SELECT id, event_id, event_type, endpoint_id, retries_left, CASE WHEN is_requested THEN moment END, moment, moment,
+           moment
     FROM clock_timestamp() AS moment,
          unnest($1::uuid[], $2::uuid[], $3::text[], $4::uuid[], $5::integer[], $6::boolean[])
-         AS made (id, event_id, event_type, endpoint_id, retries_left, requested)
+         AS made (id, event_id, event_type, endpoint_id, retries_left, is_requested)
     ON CONFLICT (event_id, endpoint_id) DO NOTHING
     """,
 )
@@ -77,28 +78,32 @@ PAGE = Listing(
     },
 )
 
-# One that somebody is sending just now is sent again after that.
+# One that is being sent just now is sent again after that; a claim of which nothing was heard is none.
 REDELIVER = Statement(
     "webhook_deliveries.redeliver",
     """
     UPDATE webhook_delivery
-    SET status = 'pending', retries_left = $2, requested = true,
-        next_attempt_at = greatest(claimed_until, clock_timestamp()), updated_at = clock_timestamp()
+    SET status = 'pending', retries_left = $2, requested_at = moment, next_attempt_at = moment, updated_at = moment,
+        claimed_at = CASE WHEN claimed_at > moment - $3 * interval '1 second' THEN claimed_at END
+    FROM clock_timestamp() AS moment
     WHERE id = $1
     """,
 )
 
-# What nobody waits for any more; what is being sent comes to its end.
+# What is being sent comes to its end.
 CANCEL_PENDING = Statement(
     "webhook_deliveries.cancel_pending",
     """
     WITH cancelled AS (
         UPDATE webhook_delivery
-        SET status = 'cancelled', next_attempt_at = NULL, claimed_until = NULL, updated_at = clock_timestamp()
-        WHERE id IN (SELECT delivery.id
-                     FROM webhook_delivery delivery JOIN webhook_endpoint endpoint ON endpoint.id = endpoint_id
-                     WHERE endpoint.status = 'deleted' AND delivery.status = 'pending'
-                     LIMIT $1)
+        SET status = 'cancelled', next_attempt_at = NULL, claimed_at = NULL, updated_at = clock_timestamp()
+        WHERE id IN (SELECT id
+                     FROM webhook_delivery
+                     WHERE endpoint_id = ANY ($1) AND status = 'pending'
+                       AND coalesce(claimed_at < statement_timestamp() - $2 * interval '1 second', true)
+                     ORDER BY id
+                     LIMIT $3
+                     FOR NO KEY UPDATE)
         RETURNING id
     )
     SELECT count(*) AS cancelled FROM cancelled
@@ -106,6 +111,8 @@ CANCEL_PENDING = Statement(
 )
 # Of each transaction, so that it is short.
 CANCELLED = 5_000
+# Longer than any request takes, and what is said of it afterwards.
+CLAIM_SECONDS = 30.0
 
 PURGE = Statement(
     "webhook_deliveries.purge",
@@ -115,7 +122,8 @@ PURGE = Statement(
                  FROM webhook_delivery
                  WHERE status <> 'pending' AND updated_at < statement_timestamp() - $1 * interval '1 day'
                  ORDER BY updated_at
-                 LIMIT $2)
+                 LIMIT $2
+                 FOR UPDATE SKIP LOCKED)
     """,
 )
 
@@ -191,12 +199,12 @@ async def page(
 
 
 async def redeliver(session: Session, delivery_id: UUID, retries: int) -> None:
-    await session.execute(REDELIVER, delivery_id, retries)
+    await session.execute(REDELIVER, delivery_id, retries, CLAIM_SECONDS)
 
 
-async def cancel_pending(session: Session) -> int:
-    """Of endpoints that are deleted; how many, at most `CANCELLED`."""
-    row = await session.fetch_one(CANCEL_PENDING, CANCELLED)
+async def cancel_pending(session: Session, endpoints: Sequence[UUID]) -> int:
+    """What waits for these; how many, at most `CANCELLED`."""
+    row = await session.fetch_one(CANCEL_PENDING, endpoints, CLAIM_SECONDS, CANCELLED)
     return int(row["cancelled"]) if row is not None else 0
 
 

@@ -15,7 +15,8 @@ from inventory_api.webhooks.model import DisabledReason, Endpoint, Told
 # A pause, or a secret that was replaced, is told of while it lasts.
 ENDPOINT = """
            id, url, events, description, status, disabled_reason, failures, failing_since,
-           CASE WHEN paused_until > statement_timestamp() THEN paused_until END AS paused_until,
+           CASE WHEN greatest(paused_until, retry_after) > statement_timestamp()
+                THEN greatest(paused_until, retry_after) END AS paused_until,
            CASE WHEN previous_secret_until > statement_timestamp() THEN previous_secret_until END
            AS previous_secret_until, version, created_at, updated_at"""
 
@@ -59,9 +60,11 @@ UPDATE = Statement(
     UPDATE webhook_endpoint
     SET url = $2, events = $3, description = $4, status = $5, disabled_reason = $6, version = version + 1,
         updated_at = clock_timestamp(),
-        failures = CASE WHEN $7 THEN 0 ELSE failures END,
+        failures = CASE WHEN $7::boolean THEN 0 ELSE failures END,
         failing_since = CASE WHEN $7 THEN NULL ELSE failing_since END,
-        paused_until = CASE WHEN $7 THEN NULL ELSE paused_until END
+        paused_until = CASE WHEN $7 THEN NULL ELSE paused_until END,
+        retry_after = CASE WHEN $7 THEN NULL ELSE retry_after END,
+        generation = generation + $7::integer
     WHERE id = $1
     RETURNING {ENDPOINT}
     """,  # noqa: S608 -- a constant
@@ -89,6 +92,16 @@ DELETE = Statement(
     """,
 )
 
+# Nobody waits for what is not sent to them.
+UNWANTED = Statement(
+    "webhooks.unwanted",
+    """
+    SELECT id
+    FROM webhook_endpoint
+    WHERE status = 'deleted' OR (status = 'disabled' AND updated_at < statement_timestamp() - $1 * interval '1 day')
+    """,
+)
+
 MOMENT = Statement("webhooks.moment", "SELECT clock_timestamp() AS moment")
 
 SUBSCRIBED = Statement(
@@ -112,12 +125,12 @@ STANDING = Statement(
            count(*) FILTER (WHERE status = 'disabled') AS disabled,
            coalesce(sum(due.deliveries) FILTER (WHERE status = 'enabled'), 0)::bigint AS pending,
            coalesce(extract(epoch FROM statement_timestamp() - min(due.first) FILTER (
-               WHERE status = 'enabled' AND coalesce(paused_until <= statement_timestamp(), true)
+               WHERE status = 'enabled' AND coalesce(greatest(paused_until, retry_after) <= statement_timestamp(), true)
            )), 0)::float8 AS oldest_age
     FROM webhook_endpoint endpoint
     LEFT JOIN (SELECT endpoint_id, count(*) AS deliveries, min(next_attempt_at) AS first
                FROM webhook_delivery
-               WHERE status = 'pending' AND next_attempt_at <= statement_timestamp()
+               WHERE status = 'pending' AND next_attempt_at <= statement_timestamp() AND claimed_at IS NULL
                GROUP BY endpoint_id) AS due ON due.endpoint_id = endpoint.id
     WHERE status <> 'deleted'
     """,
@@ -160,6 +173,11 @@ async def rotate(session: Session, endpoint_id: UUID, secret: str, overlap_secon
 async def delete(session: Session, endpoint_id: UUID) -> None:
     """Of one that the caller has locked."""
     await session.execute(DELETE, endpoint_id)
+
+
+async def unwanted(session: Session, days: int) -> list[UUID]:
+    """Endpoints that are deleted, or have been disabled for so long."""
+    return [row["id"] for row in await session.fetch(UNWANTED, days)]
 
 
 async def moment(session: Session) -> datetime:

@@ -87,7 +87,7 @@ async def delete(session: Session, endpoint_id: UUID, conditions: Conditions, pr
     endpoint = _found(await queries.lock(session, endpoint_id))
     conditions.check(endpoint.etag)
     await queries.delete(session, endpoint_id)
-    await deliveries.cancel_pending(session)
+    await deliveries.cancel_pending(session, [endpoint_id])
     await _record(session, "delete", endpoint_id, endpoint.fields(), {}, provenance)
 
 
@@ -191,7 +191,8 @@ async def standing(session: Session) -> Mapping[str, float]:
 
 async def purge(session: Session, days: int) -> int:
     """Remove what ended so long ago, and end what leads to nobody; how many, some at a time."""
-    return await deliveries.cancel_pending(session) + await deliveries.purge(session, days)
+    cancelled = await deliveries.cancel_pending(session, await queries.unwanted(session, days))
+    return cancelled + await deliveries.purge(session, days)
 
 
 def _body(kind: str, moment: datetime, data: Mapping[str, Any]) -> dict[str, Any]:

@@ -5,13 +5,23 @@ from typing import Any
 
 import pytest
 from tests.support.database import execute, fetch
-from tests.support.delivering import add_endpoint, deliveries, delivering, delivery_of, ended, send_test
+from tests.support.delivering import (
+    ENDPOINTS,
+    add_endpoint,
+    deliveries,
+    delivering,
+    delivery_of,
+    ended,
+    endpoint_of,
+    send_test,
+)
 from tests.support.partner import Partner, partner
 from tests.support.service import Service
 from tests.support.waiting import eventually
 from tests.support.working import database, until
 
 from inventory_api.database.session import Session
+from inventory_api.database.statement import Statement
 from inventory_api.webhooks import claims, deliverer
 from inventory_api.webhooks.claims import AT_ONCE
 
@@ -24,10 +34,26 @@ def to(there: Partner) -> str:
     return f"http://127.0.0.1:{there.port}/hook"
 
 
+def result_of(claim: claims.Claim, *, delivered: bool) -> claims.Result:
+    status = 204 if delivered else 500
+    return claims.Result(claim, status, None, None, 0.1, is_delivered=delivered, retry_seconds=None)
+
+
+async def _recorded(session: Session, claim: claims.Claim) -> None:
+    async with session.transaction():
+        await claims.record(session, [result_of(claim, delivered=False)])
+
+
+async def waits_for_a_lock(url: str) -> bool:
+    statement = "SELECT FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
+    return bool(await asyncio.to_thread(fetch, url, statement))
+
+
 class Gate:
     """A partner who answers when it is opened, and knows how many wait at once."""
 
-    def __init__(self) -> None:
+    def __init__(self, answer: bytes = OK) -> None:
+        self.answer = answer
         self.opened = asyncio.Event()
         self.waiting = self.most = 0
 
@@ -37,7 +63,7 @@ class Gate:
         self.most = max(self.most, self.waiting)
         await self.opened.wait()
         self.waiting -= 1
-        writer.write(OK)
+        writer.write(self.answer)
 
 
 async def test_a_partner_has_so_many_at_once_whoever_sends(service: Service, database_url: str) -> None:
@@ -151,13 +177,146 @@ async def test_good_news_counts_also_when_another_one_has_claimed_it_in_between(
         first = await claims.claim(session, 5, 5)
         assert len(await claims.claim(session, 5, 5)) == len(first) == 2
         good, bad = sorted(first, key=lambda claim: str(claim.delivery_id) != sent[0]["id"])
-        results = [
-            claims.Result(good, 204, None, None, 0.1, is_delivered=True, retry_seconds=None),
-            claims.Result(bad, 500, None, None, 0.1, is_delivered=False, retry_seconds=None),
-        ]
         async with session.transaction():
-            await claims.record(session, results)
+            await claims.record(session, [result_of(good, delivered=True), result_of(bad, delivered=False)])
     assert [(await delivery_of(service, one))["status"] for one in sent] == ["delivered", "pending"]
+
+
+async def test_good_news_that_come_while_it_is_claimed_again_end_it(
+    service: Service, database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The claim waits for them, and then there is nothing to claim; also where it would have been the last try."""
+    await send_test(service, await add_endpoint(service, "http://127.0.0.1:9/"))
+    monkeypatch.setattr(claims, "CLAIM_SECONDS", 0.0)
+    async with database(database_url) as opened, opened.session() as session, opened.session() as other:
+        (first,) = await claims.claim(session, 5, 5)
+        async with session.transaction():
+            await claims.record(session, [result_of(first, delivered=True)])
+            again = asyncio.create_task(claims.claim(other, 5, 5))
+            await eventually(lambda: waits_for_a_lock(database_url))
+        assert await again == []
+    assert [one["status"] for one in await deliveries(service)] == ["delivered"]
+
+
+async def test_endpoints_are_locked_before_deliveries_whoever_records(service: Service, database_url: str) -> None:
+    """As by whoever deletes one: in another order they would wait for each other."""
+    await send_test(service, await add_endpoint(service, "http://127.0.0.1:9/"))
+    async with database(database_url) as opened, opened.session() as session, opened.session() as other:
+        (claimed,) = await claims.claim(session, 5, 5)
+        async with other.transaction():
+            await other.execute(Statement("test.lock", "SELECT FROM webhook_endpoint FOR NO KEY UPDATE"))
+            recording = asyncio.create_task(_recorded(session, claimed))
+            await eventually(lambda: waits_for_a_lock(database_url))
+            await other.execute(Statement("test.try", "SELECT FROM webhook_delivery FOR UPDATE NOWAIT"))
+        await recording
+
+
+async def test_one_that_is_asked_for_while_it_is_sent_is_sent_once_more_at_once(
+    service: Service, database_url: str
+) -> None:
+    """Also a test, which has one try; and where another one is what is being sent."""
+    gate = Gate()
+    async with partner(gate) as there, delivering(database_url) as worker:
+        endpoint = await add_endpoint(service, to(there))
+        delivery = await send_test(service, endpoint)
+        await until(lambda: gate.waiting == 1)
+        again = await service.api.post(f"/webhooks/deliveries/{delivery['id']}/redeliver")
+        assert again.status_code == 202
+        assert gate.waiting == 1
+        gate.opened.set()
+        await ended(service, 1, status="delivered")
+        assert worker.outcome("delivered") == 2
+    found = await delivery_of(service, delivery)
+    assert [one["status_code"] for one in found["attempts"]] == [204, 204]
+
+
+async def test_one_whose_worker_was_killed_can_be_asked_for(service: Service, database_url: str) -> None:
+    """And has all its tries."""
+    async with partner(OK) as there:
+        delivery = await send_test(service, await add_endpoint(service, to(there)))
+        async with database(database_url) as opened, opened.session() as session:
+            assert len(await claims.claim(session, 5, 5)) == 1
+        await execute(database_url, "UPDATE webhook_delivery SET claimed_at = claimed_at - interval '1 minute'")
+        (await service.api.post(f"/webhooks/deliveries/{delivery['id']}/redeliver")).raise_for_status()
+        async with delivering(database_url):
+            await ended(service, 1, status="delivered")
+
+
+async def test_what_was_asked_for_goes_before_all_else_also_when_it_is_handed_back(
+    service: Service, database_url: str
+) -> None:
+    """And past the pause of its endpoint."""
+    await send_test(service, await add_endpoint(service, "http://127.0.0.1:9/"))
+    await execute(database_url, "UPDATE webhook_endpoint SET retry_after = clock_timestamp() + interval '1 hour'")
+    async with database(database_url) as opened, opened.session() as session:
+        for _ in range(2):
+            found = await claims.claim(session, 5, 5)
+            assert len(found) == 1
+            await claims.hand_back(session, found)
+
+
+async def test_a_worker_that_sends_one_at_a_time_tries_those_who_fail_too(service: Service, database_url: str) -> None:
+    async with partner(OK) as there:
+        await send_test(service, await add_endpoint(service, to(there)))
+        await execute(database_url, "UPDATE webhook_endpoint SET failures = 1, failing_since = clock_timestamp()")
+        async with delivering(database_url, at_once=1):
+            await ended(service, 1, status="delivered")
+
+
+async def test_what_comes_of_an_attempt_is_of_the_url_that_it_was_made_for(service: Service, database_url: str) -> None:
+    """An endpoint that was moved, or enabled again, while it was being made, has neither failed nor gone."""
+    gate = Gate(b"HTTP/1.1 410 Gone\r\ncontent-length: 0\r\n\r\n")
+    async with partner(gate) as old, partner(OK) as new, delivering(database_url):
+        endpoint = await add_endpoint(service, to(old))
+        path = f"{ENDPOINTS}/{endpoint['id']}"
+        await send_test(service, endpoint)
+        await until(lambda: gate.waiting == 1)
+        (await service.api.patch(path, json={"url": to(new)})).raise_for_status()
+        gate.opened.set()
+        await ended(service, 1, status="failed")
+        found = await endpoint_of(service, endpoint)
+        assert (found["status"], found["failures"], found["failing_since"]) == ("enabled", 0, None)
+        await send_test(service, endpoint)
+        await ended(service, 1, status="delivered")
+
+
+async def test_what_a_partner_asks_for_is_not_undone_by_what_it_takes(service: Service, database_url: str) -> None:
+    """As with a rate limit: of several at once, some are taken."""
+    gate, busy = Gate(), b"HTTP/1.1 429 Slow\r\nretry-after: 3000\r\ncontent-length: 0\r\n\r\n"
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        if len(there.requests) == 1:
+            await gate(reader, writer)
+        else:
+            writer.write(busy)
+
+    async with partner(answer) as there, delivering(database_url) as worker:
+        endpoint = await add_endpoint(service, to(there))
+        await send_test(service, endpoint)
+        await until(lambda: gate.waiting == 1)
+        await send_test(service, endpoint)
+        await until(lambda: worker.outcome("failed") == 1)
+        gate.opened.set()
+        await until(lambda: worker.outcome("delivered") == 1)
+        found = await endpoint_of(service, endpoint)
+        assert (found["failures"], found["paused_until"] is not None) == (0, True)
+
+
+@pytest.mark.parametrize(
+    ("answer", "status"), [(OK, "delivered"), (b"HTTP/1.1 500 Oops\r\ncontent-length: 0\r\n\r\n", "cancelled")]
+)
+async def test_what_is_being_sent_to_one_that_is_deleted_comes_to_its_end(
+    service: Service, database_url: str, answer: bytes, status: str
+) -> None:
+    gate = Gate(answer)
+    async with partner(gate) as there, delivering(database_url):
+        endpoint = await add_endpoint(service, to(there))
+        delivery = await send_test(service, endpoint)
+        await until(lambda: gate.waiting == 1)
+        assert (await service.api.delete(f"{ENDPOINTS}/{endpoint['id']}")).status_code == 204
+        assert (await delivery_of(service, delivery))["status"] == "pending"
+        gate.opened.set()
+        await ended(service, 1, status=status)
 
 
 async def test_a_worker_that_ends_lets_what_it_sends_come_to_its_end(service: Service, database_url: str) -> None:

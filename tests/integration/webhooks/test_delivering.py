@@ -204,7 +204,7 @@ async def test_a_partner_is_asked_again_when_he_asks_for_it(service: Service, da
         second, first = await eventually(both)
         seconds = "extract(epoch FROM {} - clock_timestamp())::int AS seconds"
         due = f"SELECT {seconds.format('next_attempt_at')} FROM webhook_delivery WHERE id = '{first['id']}'"  # noqa: S608
-        paused = f"SELECT {seconds.format('paused_until')} FROM webhook_endpoint"  # noqa: S608
+        paused = f"SELECT {seconds.format('retry_after')} FROM webhook_endpoint"  # noqa: S608
         for statement in (due, paused):
             (row,) = await asyncio.to_thread(fetch, database_url, statement)
             assert 2900 < row["seconds"] <= 3000

@@ -3,8 +3,9 @@
 
 -- migrate: apply
 
--- One that was deleted is kept until its deliveries are gone. `failures` are those in a row, the last one included;
--- until `paused_until` nothing is sent to it.
+-- One that was deleted is kept until its deliveries are gone. `failures` are those in a row, the last one included. Until
+-- `paused_until`, because of them, and until `retry_after`, because it asks for that, nothing is sent to it. What comes of an
+-- attempt counts for the `generation` that it was made for: one that leads elsewhere, or was enabled again, begins anew.
 CREATE TABLE webhook_endpoint (
     id                    uuid        PRIMARY KEY,
     url                   text        NOT NULL CHECK (length(url) BETWEEN 1 AND 2000),
@@ -18,6 +19,8 @@ CREATE TABLE webhook_endpoint (
     failures              integer     NOT NULL DEFAULT 0,
     failing_since         timestamptz,
     paused_until          timestamptz,
+    retry_after           timestamptz,
+    generation            integer     NOT NULL DEFAULT 1,
     version               integer     NOT NULL DEFAULT 1,
     created_at            timestamptz NOT NULL,
     updated_at            timestamptz NOT NULL,
@@ -39,8 +42,9 @@ CREATE TABLE event (
 
 CREATE INDEX event_by_age ON event (created_at);
 
--- Pending ones are due at `next_attempt_at`. Who has claimed one is believed to be at it until `claimed_until`, and it is
--- not due before. One that was `requested` by a person goes before others, also where the endpoint is paused.
+-- Pending ones are due at `next_attempt_at`. Who has claimed one, at `claimed_at`, is believed to be at it for a while. One
+-- that a person has asked for, at `requested_at`, goes before others, also where the endpoint is paused; asked for while it is
+-- being sent, it is sent once more.
 CREATE TABLE webhook_delivery (
     id              uuid        PRIMARY KEY,
     event_id        uuid        NOT NULL REFERENCES event (id),
@@ -50,20 +54,22 @@ CREATE TABLE webhook_delivery (
                                 CHECK (status IN ('pending', 'delivered', 'failed', 'cancelled')),
     attempts        integer     NOT NULL DEFAULT 0,
     retries_left    integer     NOT NULL CHECK (retries_left >= 0),
-    requested       boolean     NOT NULL DEFAULT false,
+    requested_at    timestamptz,
     next_attempt_at timestamptz,
-    claimed_until   timestamptz,
+    claimed_at      timestamptz,
     created_at      timestamptz NOT NULL,
     updated_at      timestamptz NOT NULL,
     UNIQUE (event_id, endpoint_id),
     CHECK ((status = 'pending') = (next_attempt_at IS NOT NULL)),
-    CHECK (status = 'pending' OR claimed_until IS NULL)
+    CHECK (status = 'pending' OR claimed_at IS NULL)
 );
 
-CREATE INDEX webhook_delivery_due ON webhook_delivery (endpoint_id, requested, next_attempt_at)
-    WHERE status = 'pending';
+CREATE INDEX webhook_delivery_due ON webhook_delivery (endpoint_id, next_attempt_at) WHERE status = 'pending';
 
-CREATE INDEX webhook_delivery_claimed ON webhook_delivery (endpoint_id) WHERE claimed_until IS NOT NULL;
+CREATE INDEX webhook_delivery_requested ON webhook_delivery (endpoint_id, next_attempt_at)
+    WHERE status = 'pending' AND requested_at IS NOT NULL;
+
+CREATE INDEX webhook_delivery_claimed ON webhook_delivery (endpoint_id) WHERE claimed_at IS NOT NULL;
 
 CREATE INDEX webhook_delivery_by_age ON webhook_delivery (created_at DESC, id DESC);
 
