@@ -63,7 +63,7 @@ class Settings(BaseModel):
     webhook_retention_days: int = Field(default=30, ge=4, le=3650)
     # Seconds before each attempt, the first included.
     webhook_delays: Annotated[tuple[Delay, ...], Field(min_length=1, max_length=50)] = DELAYS
-    webhook_concurrency: int = Field(default=64, ge=1, le=1000)
+    webhook_concurrency: int = Field(default=64, ge=2, le=1000)
     webhook_loopback: bool = False
     drain_delay: float = Field(default=10, ge=0, le=3600)
     drain_timeout: Seconds = 20

@@ -55,9 +55,9 @@ async def fails(partner: Partner, reader: asyncio.StreamReader, writer: asyncio.
 
 
 async def drips(partner: Partner, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    """A body that has no end."""
+    """An error whose body has no end."""
     del partner
-    writer.write(b"HTTP/1.1 200 OK\r\n\r\n")
+    writer.write(b"HTTP/1.1 500 Oops\r\n\r\n")
     left = asyncio.ensure_future(reader.read())
     while not left.done():
         writer.write(b".")

@@ -26,7 +26,7 @@ EXAMPLE = render.EXAMPLES / "production-ha" / "values.yaml"
 SKUS = [f"PRODUCTION-{number}" for number in range(10)]
 SKU = SKUS[0]
 # Requests/s on kept connections and as many on new ones: more than 40 % of 100m on a fast machine too.
-MUCH = 30
+MUCH = 20
 # How the example differs from one on this cluster: its image, its network and its size.
 OVERRIDES = {
     "image": {
@@ -38,7 +38,10 @@ OVERRIDES = {
     "resources": {"requests": {"cpu": "100m", "memory": "128Mi"}},
     "autoscaling": {"enabled": False},
     # Two cores carry the cluster, its pods and the load, and new pods take most of both while they start.
-    "extraEnv": [{"name": "INVENTORY_POOL_ACQUIRE_TIMEOUT", "value": "2"}],
+    "extraEnv": [
+        {"name": "INVENTORY_POOL_ACQUIRE_TIMEOUT", "value": "2"},
+        {"name": "INVENTORY_MAX_IN_FLIGHT", "value": "100"},
+    ],
     "replicaCount": 3,
     "service": {"type": "NodePort"},
     "ingress": {"enabled": False},

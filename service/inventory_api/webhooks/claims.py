@@ -24,67 +24,75 @@ PAUSE_AFTER = 5
 FIRST_PAUSE_SECONDS = 10.0
 MAX_PAUSE_SECONDS = 300.0
 FAILING_DAYS = 5
+# Of one attempt: an endpoint that takes longer is in the way of others like one that fails.
+SLOW_SECONDS = 2.0
 
-# Those that another worker claims from are left to it.
+# Those that fail or are slow, or ($1) those that are neither: the longest due first, and before all what people have asked
+# for. Those that another worker claims from are left to it.
 LOCK_ENDPOINTS = Statement(
     "webhook_claims.lock_endpoints",
     """
-    SELECT id
+    SELECT endpoint.id
     FROM webhook_endpoint endpoint
-    WHERE status = 'enabled'
-      AND (EXISTS (SELECT FROM webhook_delivery
-                   WHERE endpoint_id = endpoint.id AND status = 'pending' AND requested_at IS NOT NULL
-                     AND next_attempt_at <= statement_timestamp()
-                     AND coalesce(claimed_at < statement_timestamp() - $1 * interval '1 second', true))
-           OR coalesce(greatest(paused_until, retry_after) <= statement_timestamp(), true)
-              AND EXISTS (SELECT FROM webhook_delivery
-                          WHERE endpoint_id = endpoint.id AND status = 'pending'
-                            AND next_attempt_at <= statement_timestamp()
-                            AND coalesce(claimed_at < statement_timestamp() - $1 * interval '1 second', true)))
-    FOR NO KEY UPDATE SKIP LOCKED
+    CROSS JOIN LATERAL (
+        (SELECT next_attempt_at, false AS can_wait FROM webhook_delivery
+         WHERE endpoint_id = endpoint.id AND status = 'pending' AND requested_at IS NOT NULL
+           AND next_attempt_at <= statement_timestamp()
+           AND coalesce(claimed_at < statement_timestamp() - $4 * interval '1 second', true)
+         ORDER BY next_attempt_at LIMIT 1)
+        UNION ALL
+        (SELECT next_attempt_at, true FROM webhook_delivery
+         WHERE coalesce(greatest(endpoint.paused_until, endpoint.retry_after) <= statement_timestamp(), true)
+           AND endpoint_id = endpoint.id AND status = 'pending' AND requested_at IS NULL
+           AND next_attempt_at <= statement_timestamp()
+           AND coalesce(claimed_at < statement_timestamp() - $4 * interval '1 second', true)
+         ORDER BY next_attempt_at LIMIT 1)
+        ORDER BY can_wait LIMIT 1
+    ) AS due
+    WHERE endpoint.status = 'enabled' AND (endpoint.failures = 0 AND NOT endpoint.is_slow) = $1
+      AND (SELECT count(*) FROM webhook_delivery
+           WHERE endpoint_id = endpoint.id AND claimed_at >= statement_timestamp() - $4 * interval '1 second')
+          < CASE WHEN endpoint.failures > 0 THEN 1 ELSE $3 END
+    ORDER BY due.can_wait, due.next_attempt_at
+    LIMIT $2
+    FOR NO KEY UPDATE OF endpoint SKIP LOCKED
     """,
 )
 
-# The endpoints by turns, the well ones first; no more than $4 of those that have just failed. What was begun and never
-# came to an end has used up a try, unless it was asked for since: what ends its worker must come to an end as well.
+# The endpoints by turns. What was begun and never came to an end has used up a try, unless it was asked for since: what
+# ends its worker must come to an end as well.
 CLAIM = Statement(
     "webhook_claims.claim",
     """
-    WITH open AS (
-        SELECT id AS endpoint_id, failures > 0 AS is_failing,
+    WITH open AS MATERIALIZED (
+        SELECT id AS endpoint_id,
                coalesce(greatest(paused_until, retry_after) > statement_timestamp(), false) AS is_paused,
-               greatest(CASE WHEN failures > 0 THEN 1 ELSE $2 END
+               greatest(CASE WHEN failures > 0 THEN 1 ELSE $3 END
                         - (SELECT count(*) FROM webhook_delivery
                            WHERE endpoint_id = endpoint.id
-                             AND claimed_at >= statement_timestamp() - $5 * interval '1 second'), 0) AS room
+                             AND claimed_at >= statement_timestamp() - $4 * interval '1 second'), 0) AS room
         FROM webhook_endpoint endpoint
         WHERE id = ANY ($1)
     ), due AS (
-        SELECT delivery.*, open.is_failing, open.room,
+        SELECT delivery.*, open.room,
                row_number() OVER (PARTITION BY open.endpoint_id
-                                  ORDER BY delivery.is_requested DESC, delivery.next_attempt_at) AS turn
+                                  ORDER BY delivery.can_wait, delivery.next_attempt_at) AS turn
         FROM open
         CROSS JOIN LATERAL (
-            (SELECT id, attempts, next_attempt_at, true AS is_requested FROM webhook_delivery
+            (SELECT id, attempts, next_attempt_at, false AS can_wait FROM webhook_delivery
              WHERE endpoint_id = open.endpoint_id AND status = 'pending' AND requested_at IS NOT NULL
                AND next_attempt_at <= statement_timestamp()
-               AND coalesce(claimed_at < statement_timestamp() - $5 * interval '1 second', true)
+               AND coalesce(claimed_at < statement_timestamp() - $4 * interval '1 second', true)
              ORDER BY next_attempt_at LIMIT open.room)
             UNION ALL
-            (SELECT id, attempts, next_attempt_at, false FROM webhook_delivery
+            (SELECT id, attempts, next_attempt_at, true FROM webhook_delivery
              WHERE NOT open.is_paused AND endpoint_id = open.endpoint_id AND status = 'pending'
                AND requested_at IS NULL AND next_attempt_at <= statement_timestamp()
-               AND coalesce(claimed_at < statement_timestamp() - $5 * interval '1 second', true)
+               AND coalesce(claimed_at < statement_timestamp() - $4 * interval '1 second', true)
              ORDER BY next_attempt_at LIMIT open.room)
         ) AS delivery
     ), chosen AS (
-        SELECT id, attempts
-        FROM (SELECT id, attempts, is_failing, turn, next_attempt_at,
-                     row_number() OVER (PARTITION BY is_failing ORDER BY turn, next_attempt_at) AS place
-              FROM due WHERE turn <= room) AS ranked
-        WHERE NOT is_failing OR place <= $4
-        ORDER BY is_failing, turn, next_attempt_at
-        LIMIT $3
+        SELECT id, attempts FROM due WHERE turn <= room ORDER BY turn, can_wait, next_attempt_at LIMIT $2
     ), locked AS (
         SELECT delivery.id, claimed_at IS NOT NULL AND coalesce(requested_at <= claimed_at, true) AS has_used_up_a_try,
                claimed_at IS NOT NULL AND coalesce(requested_at <= claimed_at, true) AND retries_left = 0 AS is_spent
@@ -107,7 +115,7 @@ CLAIM = Statement(
         SELECT id, attempts, moment FROM claimed WHERE NOT is_spent
     )
     SELECT claimed.id, claimed.endpoint_id, claimed.attempts AS number, claimed.retries_left, claimed.moment,
-           endpoint.url, endpoint.generation, endpoint.failures > 0 AS is_failing, endpoint.secret,
+           endpoint.url, endpoint.generation, endpoint.secret,
            CASE WHEN endpoint.previous_secret_until > claimed.moment THEN endpoint.previous_secret END
            AS previous_secret,
            event.id AS event_id, event.type, event.body, event.request_id, event.trace_id, event.traceparent
@@ -125,33 +133,33 @@ RECORD_ENDPOINTS = Statement(
     """
     WITH came AS (
         SELECT *
-        FROM unnest($1::uuid[], $2::integer[], $3::boolean[], $4::integer[], $5::float8[], $6::boolean[])
-             AS came (id, generation, has_success, failed, retry_after_seconds, is_gone)
+        FROM unnest($1::uuid[], $2::integer[], $3::boolean[], $4::integer[], $5::float8[], $6::boolean[], $7::boolean[])
+             AS came (id, generation, has_success, failed, retry_after_seconds, is_gone, is_slow)
     ), locked AS (
-        SELECT endpoint.id, came.failed, came.retry_after_seconds, came.is_gone,
+        SELECT endpoint.id, came.failed, came.retry_after_seconds, came.is_gone, came.is_slow,
                CASE WHEN has_success THEN failed ELSE endpoint.failures + failed END AS failures,
                CASE WHEN failed = 0 THEN NULL
                     WHEN has_success THEN statement_timestamp()
                     ELSE coalesce(endpoint.failing_since, statement_timestamp()) END AS failing_since
         FROM webhook_endpoint endpoint
         JOIN came ON came.id = endpoint.id AND came.generation = endpoint.generation
-        WHERE endpoint.failures > 0 OR came.failed > 0
+        WHERE endpoint.failures > 0 OR came.failed > 0 OR endpoint.is_slow <> came.is_slow
         ORDER BY endpoint.id
         FOR NO KEY UPDATE OF endpoint
     )
     UPDATE webhook_endpoint endpoint
-    SET failures = locked.failures, failing_since = locked.failing_since,
+    SET failures = locked.failures, failing_since = locked.failing_since, is_slow = locked.is_slow,
         retry_after = greatest(retry_after, statement_timestamp() + locked.retry_after_seconds * interval '1 second'),
         paused_until = CASE
             WHEN locked.failed = 0 THEN NULL
-            WHEN locked.failures < $7 THEN paused_until
+            WHEN locked.failures < $8 THEN paused_until
             ELSE statement_timestamp()
-                 + interval '1 second' * least($8 * power(2, least(locked.failures - $7, 20)), $9)
+                 + interval '1 second' * least($9 * power(2, least(locked.failures - $8, 20)), $10)
             END
     FROM locked
     WHERE endpoint.id = locked.id
     RETURNING endpoint.id, locked.is_gone,
-              endpoint.failing_since <= statement_timestamp() - $10 * interval '1 day' AS is_lost
+              endpoint.failing_since <= statement_timestamp() - $11 * interval '1 day' AS is_lost
     """,
 )
 
@@ -232,7 +240,7 @@ class Claim:
     moment: datetime
     url: str
     generation: int
-    is_failing: bool
+    is_well: bool
     secrets: tuple[str, ...]
     event_id: UUID
     event_type: str
@@ -262,28 +270,32 @@ class Result:
 
 @dataclass(slots=True)
 class _Came:
-    """Of one endpoint: whether something has arrived, how many failed after that, and what it has asked for."""
+    """Of one endpoint: whether something has arrived, how many failed after that, and what it is like."""
 
     has_success: bool = False
     failed: int = 0
     retry_after_seconds: float | None = None
     is_gone: bool = False
+    is_slow: bool = False
 
     def add(self, result: Result) -> None:
         self.has_success = self.has_success or result.is_delivered
         self.failed = 0 if result.is_delivered else self.failed + 1
         self.is_gone = self.is_gone or result.is_gone
+        self.is_slow = self.is_slow or result.duration_seconds > SLOW_SECONDS
         if result.retry_after_seconds is not None:
             self.retry_after_seconds = max(self.retry_after_seconds or 0.0, result.retry_after_seconds)
 
 
 @in_transaction
-async def claim(session: Session, count: int, failing: int) -> list[Claim]:
-    """At most so many that are due, of these at most `failing` of endpoints that have just failed."""
-    endpoints = [row["id"] for row in await session.fetch(LOCK_ENDPOINTS, CLAIM_SECONDS)]
-    if not endpoints:
+async def claim(session: Session, count: int, *, is_well: bool) -> list[Claim]:
+    """At most so many that are due, of endpoints that are well, or of those that fail or are slow."""
+    locked = await session.fetch(LOCK_ENDPOINTS, is_well, count, AT_ONCE, CLAIM_SECONDS)
+    if not locked:
         return []
-    return [_claim(row) for row in await session.fetch(CLAIM, endpoints, AT_ONCE, count, failing, CLAIM_SECONDS)]
+    endpoints = [row["id"] for row in locked]
+    rows = await session.fetch(CLAIM, endpoints, count, AT_ONCE, CLAIM_SECONDS)
+    return [_claim(row, is_well=is_well) for row in rows]
 
 
 async def record(session: Session, results: Sequence[Result]) -> dict[UUID, Literal["gone", "failing"]]:
@@ -312,17 +324,17 @@ def _by_endpoint(results: Sequence[Result]) -> list[list[object]]:
     for result in results:
         found.setdefault((result.claim.endpoint_id, result.claim.generation), _Came()).add(result)
     rows = [
-        (*endpoint, came.has_success, came.failed, came.retry_after_seconds, came.is_gone)
+        (*endpoint, came.has_success, came.failed, came.retry_after_seconds, came.is_gone, came.is_slow)
         for endpoint, came in found.items()
     ]
     return [list(column) for column in zip(*rows, strict=True)]
 
 
-def _claim(row: asyncpg.Record) -> Claim:
+def _claim(row: asyncpg.Record, *, is_well: bool) -> Claim:
     secrets = tuple(one for one in (row["secret"], row["previous_secret"]) if one)
     names = (
-        "endpoint_id", "number", "retries_left", "moment", "url", "generation", "is_failing", "event_id", "body",
+        "endpoint_id", "number", "retries_left", "moment", "url", "generation", "event_id", "body",
         "request_id", "trace_id", "traceparent",
     )  # fmt: skip
     values = {name: row[name] for name in names}
-    return Claim(delivery_id=row["id"], secrets=secrets, event_type=row["type"], **values)
+    return Claim(delivery_id=row["id"], secrets=secrets, event_type=row["type"], is_well=is_well, **values)

@@ -85,17 +85,15 @@ class Deliverer:
     async def _turn(self) -> None:
         """Record what has come, claim as many as there is room for, and wait for news."""
         self._news.clear()
-        found: Sequence[Claim] = ()
+        found: list[Claim] = []
         async with self._database.session() as session:
             if self._results:
                 await self._record(session)
-            if room := 0 if self._stopping else self._at_once - len(self._sending):
-                failing = sum(one.is_failing for one in self._sending.values())
-                # Half of it at most, so that whoever is well finds room.
-                found = await claims.claim(session, room, max(max(self._at_once // 2, 1) - failing, 0))
-                if found and self._ending:
-                    await claims.hand_back(session, found)
-                    found = ()
+            if not self._stopping:
+                found = await self._claim(session)
+            if found and self._ending:
+                await claims.hand_back(session, found)
+                found = []
         for claim in found:
             task = asyncio.create_task(self._deliver(claim), name="webhook")
             self._sending[task] = claim
@@ -104,6 +102,19 @@ class Deliverer:
         if not found or len(self._sending) >= self._at_once:
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._news.wait(), POLL_SECONDS)
+
+    async def _claim(self, session: Session) -> list[Claim]:
+        """As many as there is room for. Endpoints that fail or are slow have half of it: no more, so that others find
+        room, and no less, so that they come to be well again whatever others have to be sent.
+        """
+        room = self._at_once - len(self._sending)
+        unwell = sum(not claim.is_well for claim in self._sending.values())
+        found: list[Claim] = []
+        if half := max(min(room, self._at_once // 2 - unwell), 0):
+            found += await claims.claim(session, half, is_well=False)
+        if left := room - len(found):
+            found += await claims.claim(session, left, is_well=True)
+        return found
 
     def _ended(self, task: asyncio.Task[None]) -> None:
         del self._sending[task]

@@ -1,18 +1,62 @@
 """Connections to hosts that strangers have named: only to an address that was looked at, and to that very one."""
 
 import asyncio
+import ssl
 from collections.abc import Awaitable, Callable, Iterable, Sequence
+from typing import Any
 
 import httpcore
 
 from inventory_api.webhooks.networks import is_loopback, is_public
 from inventory_api.webhooks.resolving import Address
 
+# Of one connection, and so of one answer: its head, and what is read of its body; and at once, as the event loop turns
+# in between.
+MAX_BYTES = 65_536
+READ_BYTES = 4096
 Resolve = Callable[[str, int], Awaitable[Sequence[Address]]]
 
 
 class AddressRefused(Exception):
     """The name leads elsewhere than to the internet; nothing was sent, and no connection was tried."""
+
+
+class BoundedStream(httpcore.AsyncNetworkStream):
+    """A connection by which so much comes and no more, some at a time: an endless head, of responses that are none yet,
+    would else be read for as long as it comes, and by nobody else's leave.
+    """
+
+    def __init__(self, stream: httpcore.AsyncNetworkStream) -> None:
+        self._stream = stream
+        self._left = MAX_BYTES
+
+    async def read(self, max_bytes: int, timeout: float | None = None) -> bytes:  # noqa: ASYNC109 -- as in the library
+        """
+        Raises:
+            httpcore.RemoteProtocolError: more than `MAX_BYTES` have come.
+        """
+        if not self._left:
+            raise httpcore.RemoteProtocolError("more than an answer has come")
+        read = await self._stream.read(min(max_bytes, READ_BYTES, self._left), timeout)
+        self._left -= len(read)
+        return read
+
+    async def write(self, buffer: bytes, timeout: float | None = None) -> None:  # noqa: ASYNC109 -- as in the library
+        await self._stream.write(buffer, timeout)
+
+    async def aclose(self) -> None:
+        await self._stream.aclose()
+
+    async def start_tls(
+        self,
+        ssl_context: ssl.SSLContext,
+        server_hostname: str | None = None,
+        timeout: float | None = None,  # noqa: ASYNC109 -- as in the library
+    ) -> httpcore.AsyncNetworkStream:
+        return BoundedStream(await self._stream.start_tls(ssl_context, server_hostname, timeout))
+
+    def get_extra_info(self, info: str) -> Any:
+        return self._stream.get_extra_info(info)
 
 
 class CheckedBackend(httpcore.AsyncNetworkBackend):
@@ -34,7 +78,7 @@ class CheckedBackend(httpcore.AsyncNetworkBackend):
         local_address: str | None = None,
         socket_options: Iterable[httpcore.SOCKET_OPTION] | None = None,
     ) -> httpcore.AsyncNetworkStream:
-        """The first address that takes a connection, all of them within `timeout` seconds.
+        """The first address that takes a connection, all of them within `timeout` seconds; what is read is bounded.
 
         Raises:
             AddressRefused: one of its addresses is not public.
@@ -42,7 +86,8 @@ class CheckedBackend(httpcore.AsyncNetworkBackend):
         """
         try:
             async with asyncio.timeout(timeout):
-                return await self._dial(await self._checked(host, port), port, local_address, socket_options)
+                addresses = await self._checked(host, port)
+                return BoundedStream(await self._dial(addresses, port, local_address, socket_options))
         except TimeoutError as error:
             raise httpcore.ConnectTimeout("no connection in time") from error
 

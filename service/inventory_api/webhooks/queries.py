@@ -64,6 +64,7 @@ UPDATE = Statement(
         failing_since = CASE WHEN $7 THEN NULL ELSE failing_since END,
         paused_until = CASE WHEN $7 THEN NULL ELSE paused_until END,
         retry_after = CASE WHEN $7 THEN NULL ELSE retry_after END,
+        is_slow = is_slow AND NOT $7,
         generation = generation + $7::integer
     WHERE id = $1
     RETURNING {ENDPOINT}

@@ -3,6 +3,7 @@
 import asyncio
 import ssl
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Self
@@ -16,6 +17,7 @@ CONNECT_SECONDS = 5.0
 TOTAL_SECONDS = 15.0
 # Of an answer's body; the rest is not read.
 MAX_READ_BYTES = 4096
+BODY_SECONDS = 1.0
 MAX_CONNECTIONS = 100
 
 
@@ -64,7 +66,7 @@ class Sender:
     async def post(self, url: Url, headers: Mapping[str, str], body: str) -> Answer:
         """
         Raises:
-            NotAnswered: within `TOTAL_SECONDS`, or at all; or the address was refused.
+            NotAnswered: no status within `TOTAL_SECONDS`, or at all; or the address was refused.
         """
         host = f"[{url.host}]" if ":" in url.host else url.host
         request = httpcore.Request(
@@ -76,7 +78,7 @@ class Sender:
         )
         try:
             async with asyncio.timeout(TOTAL_SECONDS):
-                return await self._ask(request)
+                response = await self._pool.handle_async_request(request)
         except AddressRefused:
             raise NotAnswered("address refused") from None
         except (TimeoutError, httpcore.TimeoutException):
@@ -85,24 +87,24 @@ class Sender:
             raise NotAnswered("tls" if _is_by_tls(error) else "connect") from error
         except (httpcore.NetworkError, httpcore.ProtocolError, OSError) as error:
             raise NotAnswered("connection lost") from error
-
-    async def _ask(self, request: httpcore.Request) -> Answer:
-        response = await self._pool.handle_async_request(request)
         try:
-            read = bytearray()
+            read = await _beginning(response)
+        finally:
+            await response.aclose()
+        found = {name.lower(): value.decode("ascii", "replace") for name, value in response.headers}
+        return Answer(response.status, found.get(b"retry-after"), read)
+
+
+async def _beginning(response: httpcore.Response) -> bytes:
+    """Of its body, as far as it comes in a moment: the status is the answer, whatever becomes of the body."""
+    read = bytearray()
+    with suppress(TimeoutError, httpcore.TimeoutException, httpcore.NetworkError, httpcore.ProtocolError, OSError):
+        async with asyncio.timeout(BODY_SECONDS):
             async for chunk in response.aiter_stream():
                 read += chunk
                 if len(read) >= MAX_READ_BYTES:
                     break
-        finally:
-            await response.aclose()
-        found = {name.lower(): value for name, value in response.headers}
-        retry_after = found.get(b"retry-after")
-        return Answer(
-            response.status,
-            retry_after.decode("ascii", "replace") if retry_after is not None else None,
-            bytes(read[:MAX_READ_BYTES]),
-        )
+    return bytes(read[:MAX_READ_BYTES])
 
 
 def _is_by_tls(error: BaseException | None) -> bool:

@@ -10,14 +10,15 @@ SECRETS = re.compile(
     r"|\bv1a?,[A-Za-z0-9+/=]{16,}"
     r"|\b(?:bearer|basic)\s+[A-Za-z0-9._~+/=-]+"
     r"|\beyJ[A-Za-z0-9_-]{8,}+\.[A-Za-z0-9._-]+"
-    r"|\b(?:AKIA|ASIA)[A-Z0-9]{16}\b",
+    r"|\b(?:AKIA|ASIA)[A-Z0-9]{16}\b"
+    r"|(?<=://)[^/\s@]{1,200}(?=@)",
     re.IGNORECASE,
 )
 # All bounded: a partner chooses what they are tried on.
 NAMED = re.compile(
-    r"""(["']?[\w.-]{0,40}(?:password|passwd|secret|token|api[_-]?key|authorization|cookie|credential)[\w.-]{0,40}["']?"""
-    r"""\s{0,9}[:=]\s{0,9})"""
-    r"""("(?:[^"\\]|\\.)*"?|'[^']*'?|[^\s,;&<>}]+)""",
+    r"""([\w.-]{0,40}(?:passw|pwd|secret|token|api[_-]?key|authorization|cookie|credential|session|signature)[\w.-]{0,40}"""
+    r"""\\{0,3}["']?\s{0,9}[:=>]\s{0,9})"""
+    r"""(\\{0,3}"(?:[^"\\]|\\.)*"?|'[^']*'?|[^\s,;&<>}]+)""",
     re.IGNORECASE,
 )
 # Control characters, which a terminal obeys, and what PostgreSQL does not take.

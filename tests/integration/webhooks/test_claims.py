@@ -111,6 +111,50 @@ async def test_those_who_hang_leave_room_for_those_who_do_not(service: Service, 
             gate.opened.set()
 
 
+async def test_those_who_are_slow_leave_room_too(
+    service: Service, database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Though they take what they are sent, in the end."""
+    monkeypatch.setattr(claims, "SLOW_SECONDS", 0.0)
+    gate = Gate()
+    async with partner(gate) as slow, partner(OK) as well, delivering(database_url, at_once=8) as worker:
+        endpoints = [await add_endpoint(service, to(slow)) for _ in range(3)]
+        gate.opened.set()
+        for endpoint in endpoints:
+            await send_test(service, endpoint)
+        await until(lambda: worker.outcome("delivered") == 3)
+        gate.opened.clear()
+        for endpoint in endpoints * 4:
+            await send_test(service, endpoint)
+        await until(lambda: gate.waiting == 4)
+        await send_test(service, await add_endpoint(service, to(well)))
+        await until(lambda: worker.outcome("delivered") == 4)
+        assert gate.waiting == 4
+        gate.opened.set()
+
+
+async def test_one_that_has_failed_finds_room_however_much_waits_for_others(
+    service: Service, database_url: str
+) -> None:
+    """It would else be kept from being well again."""
+    gate = Gate()
+    async with partner(gate) as busy, partner(OK) as there:
+        failing = await add_endpoint(service, to(there))
+        await execute(database_url, "UPDATE webhook_endpoint SET failures = 1, failing_since = clock_timestamp()")
+        for _ in range(3):
+            endpoint = await add_endpoint(service, to(busy))
+            for _ in range(5):
+                await send_test(service, endpoint)
+        async with delivering(database_url, at_once=4):
+            await until(lambda: gate.waiting == 4)
+            delivery = await send_test(service, failing)
+            gate.opened.set()
+            await ended(service, 16, status="delivered")
+        times = "SELECT delivery_id::text FROM webhook_attempt ORDER BY started_at LIMIT 8"
+        rows = await asyncio.to_thread(fetch, database_url, times)
+        assert delivery["id"] in {row["delivery_id"] for row in rows}
+
+
 async def test_endpoints_come_by_turns(service: Service, database_url: str) -> None:
     """One with much that waits is not in the way of one with little."""
     order: list[str] = []
@@ -140,9 +184,9 @@ async def test_what_a_killed_worker_had_claimed_is_sent_by_another_one(
         await execute(database_url, "UPDATE webhook_delivery SET retries_left = 2")
         monkeypatch.setattr(claims, "CLAIM_SECONDS", 0.3)
         async with database(database_url) as opened, opened.session() as session:
-            (claimed,) = await claims.claim(session, 5, 5)
+            (claimed,) = await claims.claim(session, 5, is_well=True)
             assert str(claimed.delivery_id) == delivery["id"]
-            assert await claims.claim(session, 5, 5) == []
+            assert await claims.claim(session, 5, is_well=True) == []
         async with delivering(database_url):
             await ended(service, 1)
     found = await delivery_of(service, delivery)
@@ -159,8 +203,8 @@ async def test_what_ends_every_worker_comes_to_an_end(
     delivery = await send_test(service, await add_endpoint(service, "http://127.0.0.1:9/"))
     monkeypatch.setattr(claims, "CLAIM_SECONDS", 0.0)
     async with database(database_url) as opened, opened.session() as session:
-        assert len(await claims.claim(session, 5, 5)) == 1
-        assert await claims.claim(session, 5, 5) == []
+        assert len(await claims.claim(session, 5, is_well=True)) == 1
+        assert await claims.claim(session, 5, is_well=True) == []
     found = await delivery_of(service, delivery)
     assert (found["status"], found["attempt_count"], len(found["attempts"])) == ("failed", 1, 1)
 
@@ -174,8 +218,8 @@ async def test_good_news_counts_also_when_another_one_has_claimed_it_in_between(
     await execute(database_url, "UPDATE webhook_delivery SET retries_left = 5")
     monkeypatch.setattr(claims, "CLAIM_SECONDS", 0.0)
     async with database(database_url) as opened, opened.session() as session:
-        first = await claims.claim(session, 5, 5)
-        assert len(await claims.claim(session, 5, 5)) == len(first) == 2
+        first = await claims.claim(session, 5, is_well=True)
+        assert len(await claims.claim(session, 5, is_well=True)) == len(first) == 2
         good, bad = sorted(first, key=lambda claim: str(claim.delivery_id) != sent[0]["id"])
         async with session.transaction():
             await claims.record(session, [result_of(good, delivered=True), result_of(bad, delivered=False)])
@@ -189,10 +233,10 @@ async def test_good_news_that_come_while_it_is_claimed_again_end_it(
     await send_test(service, await add_endpoint(service, "http://127.0.0.1:9/"))
     monkeypatch.setattr(claims, "CLAIM_SECONDS", 0.0)
     async with database(database_url) as opened, opened.session() as session, opened.session() as other:
-        (first,) = await claims.claim(session, 5, 5)
+        (first,) = await claims.claim(session, 5, is_well=True)
         async with session.transaction():
             await claims.record(session, [result_of(first, delivered=True)])
-            again = asyncio.create_task(claims.claim(other, 5, 5))
+            again = asyncio.create_task(claims.claim(other, 5, is_well=True))
             await eventually(lambda: waits_for_a_lock(database_url))
         assert await again == []
     assert [one["status"] for one in await deliveries(service)] == ["delivered"]
@@ -202,7 +246,7 @@ async def test_endpoints_are_locked_before_deliveries_whoever_records(service: S
     """As by whoever deletes one: in another order they would wait for each other."""
     await send_test(service, await add_endpoint(service, "http://127.0.0.1:9/"))
     async with database(database_url) as opened, opened.session() as session, opened.session() as other:
-        (claimed,) = await claims.claim(session, 5, 5)
+        (claimed,) = await claims.claim(session, 5, is_well=True)
         async with other.transaction():
             await other.execute(Statement("test.lock", "SELECT FROM webhook_endpoint FOR NO KEY UPDATE"))
             recording = asyncio.create_task(_recorded(session, claimed))
@@ -235,7 +279,7 @@ async def test_one_whose_worker_was_killed_can_be_asked_for(service: Service, da
     async with partner(OK) as there:
         delivery = await send_test(service, await add_endpoint(service, to(there)))
         async with database(database_url) as opened, opened.session() as session:
-            assert len(await claims.claim(session, 5, 5)) == 1
+            assert len(await claims.claim(session, 5, is_well=True)) == 1
         await execute(database_url, "UPDATE webhook_delivery SET claimed_at = claimed_at - interval '1 minute'")
         (await service.api.post(f"/webhooks/deliveries/{delivery['id']}/redeliver")).raise_for_status()
         async with delivering(database_url):
@@ -250,16 +294,16 @@ async def test_what_was_asked_for_goes_before_all_else_also_when_it_is_handed_ba
     await execute(database_url, "UPDATE webhook_endpoint SET retry_after = clock_timestamp() + interval '1 hour'")
     async with database(database_url) as opened, opened.session() as session:
         for _ in range(2):
-            found = await claims.claim(session, 5, 5)
+            found = await claims.claim(session, 5, is_well=True)
             assert len(found) == 1
             await claims.hand_back(session, found)
 
 
-async def test_a_worker_that_sends_one_at_a_time_tries_those_who_fail_too(service: Service, database_url: str) -> None:
+async def test_a_worker_that_sends_few_at_a_time_tries_those_who_fail_too(service: Service, database_url: str) -> None:
     async with partner(OK) as there:
         await send_test(service, await add_endpoint(service, to(there)))
         await execute(database_url, "UPDATE webhook_endpoint SET failures = 1, failing_since = clock_timestamp()")
-        async with delivering(database_url, at_once=1):
+        async with delivering(database_url, at_once=2):
             await ended(service, 1, status="delivered")
 
 
@@ -355,8 +399,8 @@ async def test_and_what_it_is_just_claiming(
 ) -> None:
     claimed, go_on, claim = asyncio.Event(), asyncio.Event(), claims.claim
 
-    async def slow(session: Session, count: int, failing: int) -> list[claims.Claim]:
-        found = await claim(session, count, failing)
+    async def slow(session: Session, count: int, *, is_well: bool) -> list[claims.Claim]:
+        found = await claim(session, count, is_well=is_well)
         if found:
             claimed.set()
             await go_on.wait()

@@ -12,7 +12,7 @@ import trustme
 from tests.support.partner import Behaviour, Partner, partner
 from tests.support.waiting import eventually
 
-from inventory_api.webhooks import sending
+from inventory_api.webhooks import dialling, sending
 from inventory_api.webhooks.dialling import CheckedBackend
 from inventory_api.webhooks.resolving import Address, Resolver
 from inventory_api.webhooks.sending import Answer, NotAnswered, Sender
@@ -166,6 +166,7 @@ def dripping(beginning: bytes, drop: bytes) -> Behaviour:
 
 
 drip = dripping(b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n", b"1\r\na\r\n")
+cut = dripping(b"HTTP/1.1 410 Gone\r\ncontent-length: 100\r\n\r\na", b"")
 drip_headers = dripping(b"HTTP/1.1 200 OK\r\n", b"a: b\r\n")
 
 
@@ -175,9 +176,52 @@ async def reset(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
     writer.close()
 
 
+async def hint(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    """Responses that are none yet, without an end, as fast as they are taken."""
+    while True:
+        writer.write(b"HTTP/1.1 103 Early Hints\r\n\r\n" * 1000)
+        await writer.drain()
+
+
+async def end_early(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    writer.write(b"HTTP/1.1 503 Busy\r\nretry-after: 7\r\ncontent-length: 100\r\n\r\nshort")
+
+
+@pytest.mark.parametrize(
+    ("behaviour", "status", "body"), [(drip, 200, b"a"), (cut, 410, b"a"), (end_early, 503, b"short")]
+)
+async def test_the_status_is_the_answer_whatever_becomes_of_the_body(
+    behaviour: Behaviour, status: int, body: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also where that comes to no end, or ends before it is said to."""
+    monkeypatch.setattr(sending, "BODY_SECONDS", 0.3)
+    async with partner(behaviour) as there:
+        answer = await post(resolving(["127.0.0.1"]), to(there))
+    assert (answer.status, answer.body[: len(body)]) == (status, body)
+    assert answer.retry_after == ("7" if status == 503 else None)
+
+
+async def test_an_endless_head_is_read_up_to_a_bound_and_lets_others_go_on() -> None:
+    """Of 64 KiB, in parts between which the event loop turns."""
+    turns = 0
+
+    async def turn() -> None:
+        nonlocal turns
+        while True:
+            await asyncio.sleep(0)
+            turns += 1
+
+    turning = asyncio.create_task(turn())
+    async with partner(hint) as there:
+        with pytest.raises(NotAnswered, match="connection lost"):
+            await post(resolving(["127.0.0.1"]), to(there))
+    turning.cancel()
+    assert turns > dialling.MAX_BYTES // dialling.READ_BYTES
+
+
 @pytest.mark.parametrize(
     ("behaviour", "reason"),
-    [(hang, "timeout"), (drip, "timeout"), (drip_headers, "timeout"), (reset, "connection lost")],
+    [(hang, "timeout"), (drip_headers, "timeout"), (reset, "connection lost"), (hint, "connection lost")],
 )
 async def test_who_does_not_answer_is_given_up(
     behaviour: Behaviour, reason: str, monkeypatch: pytest.MonkeyPatch

@@ -5,7 +5,8 @@
 
 -- One that was deleted is kept until its deliveries are gone. `failures` are those in a row, the last one included. Until
 -- `paused_until`, because of them, and until `retry_after`, because it asks for that, nothing is sent to it. What comes of an
--- attempt counts for the `generation` that it was made for: one that leads elsewhere, or was enabled again, begins anew.
+-- attempt counts for the `generation` that it was made for: one that leads elsewhere, or was enabled again, begins anew. One
+-- that `is_slow` has taken the last one, and its time for it.
 CREATE TABLE webhook_endpoint (
     id                    uuid        PRIMARY KEY,
     url                   text        NOT NULL CHECK (length(url) BETWEEN 1 AND 2000),
@@ -20,6 +21,7 @@ CREATE TABLE webhook_endpoint (
     failing_since         timestamptz,
     paused_until          timestamptz,
     retry_after           timestamptz,
+    is_slow               boolean     NOT NULL DEFAULT false,
     generation            integer     NOT NULL DEFAULT 1,
     version               integer     NOT NULL DEFAULT 1,
     created_at            timestamptz NOT NULL,
