@@ -23,12 +23,14 @@ AT_ONCE = 4
 PAUSE_AFTER = 5
 FIRST_PAUSE_SECONDS = 10.0
 MAX_PAUSE_SECONDS = 300.0
+# One that has taken nothing for so long, and was tried so often, is disabled.
 FAILING_DAYS = 5
+LEAST_FAILURES = 10
 # Of one attempt: an endpoint that takes longer is in the way of others like one that fails.
 SLOW_SECONDS = 2.0
 
-# Those that fail or are slow, or ($1) those that are neither: the longest due first, and before all what people have asked
-# for. Those that another worker claims from are left to it.
+# Those that fail or are slow, or ($1) those that are neither: the longest due first, before these what people ask for.
+# Those that another worker claims from are left to it.
 LOCK_ENDPOINTS = Statement(
     "webhook_claims.lock_endpoints",
     """
@@ -60,7 +62,7 @@ LOCK_ENDPOINTS = Statement(
 )
 
 # The endpoints by turns. What was begun and never came to an end has used up a try, unless it was asked for since: what
-# ends its worker must come to an end as well.
+# ends its worker must come to an end as well, and is given up here, when it has no try left.
 CLAIM = Statement(
     "webhook_claims.claim",
     """
@@ -94,7 +96,8 @@ CLAIM = Statement(
     ), chosen AS (
         SELECT id, attempts FROM due WHERE turn <= room ORDER BY turn, can_wait, next_attempt_at LIMIT $2
     ), locked AS (
-        SELECT delivery.id, claimed_at IS NOT NULL AND coalesce(requested_at <= claimed_at, true) AS has_used_up_a_try,
+        SELECT delivery.id, delivery.attempts,
+               claimed_at IS NOT NULL AND coalesce(requested_at <= claimed_at, true) AS has_used_up_a_try,
                claimed_at IS NOT NULL AND coalesce(requested_at <= claimed_at, true) AND retries_left = 0 AS is_spent
         FROM webhook_delivery delivery JOIN chosen ON chosen.id = delivery.id AND chosen.attempts = delivery.attempts
         WHERE status = 'pending'
@@ -103,18 +106,25 @@ CLAIM = Statement(
     ), claimed AS (
         UPDATE webhook_delivery delivery
         SET status = CASE WHEN is_spent THEN 'failed' ELSE 'pending' END, updated_at = moment,
-            attempts = attempts + CASE WHEN is_spent THEN 0 ELSE 1 END,
+            attempts = delivery.attempts + CASE WHEN is_spent THEN 0 ELSE 1 END,
             retries_left = retries_left - CASE WHEN has_used_up_a_try AND NOT is_spent THEN 1 ELSE 0 END,
             claimed_at = CASE WHEN NOT is_spent THEN moment END,
             next_attempt_at = CASE WHEN NOT is_spent THEN next_attempt_at END
         FROM locked, clock_timestamp() AS moment
         WHERE delivery.id = locked.id
-        RETURNING delivery.id, endpoint_id, event_id, attempts, retries_left, moment, is_spent
+        RETURNING delivery.id, endpoint_id, event_id, delivery.attempts, retries_left, moment, is_spent
+    ), lost AS (
+        UPDATE webhook_attempt attempt
+        SET reason = 'worker lost'
+        FROM locked
+        WHERE attempt.delivery_id = locked.id AND attempt.number = locked.attempts
+          AND attempt.status_code IS NULL AND attempt.reason IS NULL
     ), begun AS (
         INSERT INTO webhook_attempt (delivery_id, number, started_at)
         SELECT id, attempts, moment FROM claimed WHERE NOT is_spent
     )
     SELECT claimed.id, claimed.endpoint_id, claimed.attempts AS number, claimed.retries_left, claimed.moment,
+           claimed.is_spent,
            endpoint.url, endpoint.generation, endpoint.secret,
            CASE WHEN endpoint.previous_secret_until > claimed.moment THEN endpoint.previous_secret END
            AS previous_secret,
@@ -122,7 +132,6 @@ CLAIM = Statement(
     FROM claimed
     JOIN webhook_endpoint endpoint ON endpoint.id = claimed.endpoint_id
     JOIN event ON event.id = claimed.event_id
-    WHERE NOT claimed.is_spent
     """,
 )
 
@@ -159,12 +168,13 @@ RECORD_ENDPOINTS = Statement(
     FROM locked
     WHERE endpoint.id = locked.id
     RETURNING endpoint.id, locked.is_gone,
-              endpoint.failing_since <= statement_timestamp() - $11 * interval '1 day' AS is_lost
+              endpoint.failing_since <= statement_timestamp() - $11 * interval '1 day' AND endpoint.failures >= $12
+              AS is_lost
     """,
 )
 
-# A delivery that was claimed again in between is that claim's, but for the good news that it has arrived. One that was
-# asked for while it was being sent begins anew, whatever came of that.
+# A delivery that was claimed again in between is that claim's, but for the good news that it has arrived: these count
+# whatever it has become. One that was asked for while it was being sent begins anew, whatever came of that.
 RECORD = Statement(
     "webhook_claims.record",
     """
@@ -185,7 +195,8 @@ RECORD = Statement(
         FROM webhook_delivery delivery
         JOIN came ON came.id = delivery.id
         JOIN webhook_endpoint endpoint ON endpoint.id = delivery.endpoint_id
-        WHERE delivery.status = 'pending' AND (came.is_delivered OR delivery.attempts = came.number)
+        WHERE (delivery.status = 'pending' AND delivery.attempts = came.number)
+           OR (delivery.status <> 'delivered' AND came.is_delivered)
         ORDER BY delivery.id
         FOR NO KEY UPDATE OF delivery
     )
@@ -231,7 +242,10 @@ HAND_BACK = Statement(
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """One attempt that is this worker's to make. `secrets`: the newest first; `moment` is when it was claimed."""
+    """One attempt that is this worker's to make. `secrets`: the newest first; `moment` is when it was claimed.
+
+    `is_spent`: none, but the end of what has ended its worker at its last try.
+    """
 
     delivery_id: UUID
     endpoint_id: UUID
@@ -241,6 +255,7 @@ class Claim:
     url: str
     generation: int
     is_well: bool
+    is_spent: bool
     secrets: tuple[str, ...]
     event_id: UUID
     event_type: str
@@ -300,8 +315,8 @@ async def claim(session: Session, count: int, *, is_well: bool) -> list[Claim]:
 
 async def record(session: Session, results: Sequence[Result]) -> dict[UUID, Literal["gone", "failing"]]:
     """Within the caller's transaction. The endpoints that are to be disabled for it, and why."""
-    pause = PAUSE_AFTER, FIRST_PAUSE_SECONDS, MAX_PAUSE_SECONDS
-    endpoints = await session.fetch(RECORD_ENDPOINTS, *_by_endpoint(results), *pause, FAILING_DAYS)
+    pause, lost = (PAUSE_AFTER, FIRST_PAUSE_SECONDS, MAX_PAUSE_SECONDS), (FAILING_DAYS, LEAST_FAILURES)
+    endpoints = await session.fetch(RECORD_ENDPOINTS, *_by_endpoint(results), *pause, *lost)
     rows = [
         (
             result.claim.delivery_id, result.claim.number, result.status_code, result.reason, result.response,
@@ -333,7 +348,7 @@ def _by_endpoint(results: Sequence[Result]) -> list[list[object]]:
 def _claim(row: asyncpg.Record, *, is_well: bool) -> Claim:
     secrets = tuple(one for one in (row["secret"], row["previous_secret"]) if one)
     names = (
-        "endpoint_id", "number", "retries_left", "moment", "url", "generation", "event_id", "body",
+        "endpoint_id", "number", "retries_left", "moment", "is_spent", "url", "generation", "event_id", "body",
         "request_id", "trace_id", "traceparent",
     )  # fmt: skip
     values = {name: row[name] for name in names}

@@ -95,6 +95,9 @@ class Deliverer:
                 await claims.hand_back(session, found)
                 found = []
         for claim in found:
+            if claim.is_spent:
+                self._give_up(claim)
+                continue
             task = asyncio.create_task(self._deliver(claim), name="webhook")
             self._sending[task] = claim
             task.add_done_callback(self._ended)
@@ -102,6 +105,11 @@ class Deliverer:
         if not found or len(self._sending) >= self._at_once:
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._news.wait(), POLL_SECONDS)
+
+    def _give_up(self, claim: Claim) -> None:
+        self._metrics.webhook_deliveries.labels(outcome="failed").inc()
+        self._metrics.webhook_attempts.observe(claim.number)
+        logger.error("webhook given up: its worker has ended at its last try", extra=_named(claim))
 
     async def _claim(self, session: Session) -> list[Claim]:
         """As many as there is room for. Endpoints that fail or are slow have half of it: no more, so that others find

@@ -14,6 +14,8 @@ from inventory_api.webhooks.resolving import Address
 # in between.
 MAX_BYTES = 65_536
 READ_BYTES = 4096
+# Of one name, that are dialled.
+MAX_ADDRESSES = 4
 Resolve = Callable[[str, int], Awaitable[Sequence[Address]]]
 
 
@@ -87,7 +89,7 @@ class CheckedBackend(httpcore.AsyncNetworkBackend):
         try:
             async with asyncio.timeout(timeout):
                 addresses = await self._checked(host, port)
-                return BoundedStream(await self._dial(addresses, port, local_address, socket_options))
+                return BoundedStream(await self._dial(addresses, port, timeout, local_address, socket_options))
         except TimeoutError as error:
             raise httpcore.ConnectTimeout("no connection in time") from error
 
@@ -105,15 +107,18 @@ class CheckedBackend(httpcore.AsyncNetworkBackend):
         self,
         addresses: Sequence[Address],
         port: int,
+        seconds: float | None,
         local_address: str | None,
         socket_options: Iterable[httpcore.SOCKET_OPTION] | None,
     ) -> httpcore.AsyncNetworkStream:
-        failure = httpcore.ConnectError("the name resolves to no address")
-        for address in addresses:
+        """One that takes no connection and says nothing leaves the others their share of the time."""
+        failure: Exception = httpcore.ConnectError("the name resolves to no address")
+        for address in addresses[:MAX_ADDRESSES]:
+            share = seconds / min(len(addresses), MAX_ADDRESSES) if seconds else None
             try:
                 return await self._network.connect_tcp(
-                    str(address), port, None, local_address=local_address, socket_options=socket_options
+                    str(address), port, share, local_address=local_address, socket_options=socket_options
                 )
-            except httpcore.ConnectError as error:
+            except (httpcore.ConnectError, httpcore.ConnectTimeout) as error:
                 failure = error
         raise failure

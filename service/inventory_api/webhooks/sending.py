@@ -10,13 +10,13 @@ from typing import Self
 
 import httpcore
 
+from inventory_api import __version__
 from inventory_api.webhooks.dialling import AddressRefused, CheckedBackend
+from inventory_api.webhooks.snippet import MAX_READ_BYTES
 from inventory_api.webhooks.url import Url
 
 CONNECT_SECONDS = 5.0
 TOTAL_SECONDS = 15.0
-# Of an answer's body; the rest is not read.
-MAX_READ_BYTES = 4096
 BODY_SECONDS = 1.0
 MAX_CONNECTIONS = 100
 
@@ -117,6 +117,7 @@ def _all(headers: Mapping[str, str], host: str, url: Url, body: str) -> dict[str
     is_default = url.port == (443 if url.is_secure else 80)
     return {
         "host": host if is_default else f"{host}:{url.port}",
+        "user-agent": f"inventory-api/{__version__}",
         "content-type": "application/json",
         "content-length": str(len(body.encode())),
         "connection": "close",

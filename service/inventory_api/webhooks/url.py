@@ -18,6 +18,12 @@ LABEL = re.compile(r"[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?", re.IGNORECASE)
 NUMBER = re.compile(r"[0-9]+|0x[0-9a-f]*", re.IGNORECASE)
 
 
+# Last labels that networks use for themselves, those of Kubernetes and RFC 8375 among them.
+NOT_OF_THE_INTERNET = frozenset(
+    "localhost local localdomain internal svc cluster arpa home lan corp intranet onion".split()  # noqa: SIM905 -- names
+)
+
+
 class UrlRefused(ValueError):
     """It is not one that an endpoint may have; the message says why, and repeats nothing of it."""
 
@@ -56,6 +62,8 @@ def parse(text: str, *, admit_loopback: bool = False) -> Url:
         raise UrlRefused("It must not have a fragment.")
     target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
     if admit_loopback and parts.scheme in {"http", "https"} and _is_loopback(host):
+        if port == 0:
+            raise UrlRefused("Its port must be 1 or more.")
         return Url(parts.scheme, host, port or (HTTPS_PORT if parts.scheme == "https" else 80), target)
     if parts.scheme != "https":
         raise UrlRefused("It must begin with https://.")
@@ -74,7 +82,7 @@ def _require_public(host: str, *, is_bracketed: bool) -> None:
     labels = host.split(".")
     if len(host) > 253 or not all(LABEL.fullmatch(label) for label in labels):  # noqa: PLR2004 -- RFC 1035
         raise UrlRefused("Its host is not a name of the DNS; other scripts are written as xn--...")
-    if len(labels) == 1 or labels[-1].lower() in {"localhost", "local", "internal", "localdomain"}:
+    if len(labels) == 1 or labels[-1].lower() in NOT_OF_THE_INTERNET:
         raise UrlRefused("Its host is not a name of the internet.")
 
 

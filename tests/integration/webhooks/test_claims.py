@@ -177,7 +177,7 @@ async def test_endpoints_come_by_turns(service: Service, database_url: str) -> N
 async def test_what_a_killed_worker_had_claimed_is_sent_by_another_one(
     service: Service, database_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Its attempt stays in the list, without an end; and it has used up a try."""
+    """Its attempt says so; and it has used up a try."""
     async with partner(OK) as there:
         endpoint = await add_endpoint(service, to(there))
         delivery = await send_test(service, endpoint)
@@ -191,7 +191,7 @@ async def test_what_a_killed_worker_had_claimed_is_sent_by_another_one(
             await ended(service, 1)
     found = await delivery_of(service, delivery)
     assert [(one["number"], one["status_code"], one["reason"]) for one in found["attempts"]] == [
-        (2, 204, None), (1, None, None),
+        (2, 204, None), (1, None, "worker lost"),
     ]  # fmt: skip
     (row,) = await asyncio.to_thread(fetch, database_url, "SELECT retries_left FROM webhook_delivery")
     assert row["retries_left"] == 1
@@ -203,10 +203,31 @@ async def test_what_ends_every_worker_comes_to_an_end(
     delivery = await send_test(service, await add_endpoint(service, "http://127.0.0.1:9/"))
     monkeypatch.setattr(claims, "CLAIM_SECONDS", 0.0)
     async with database(database_url) as opened, opened.session() as session:
-        assert len(await claims.claim(session, 5, is_well=True)) == 1
+        (first,) = await claims.claim(session, 5, is_well=True)
+        (last,) = await claims.claim(session, 5, is_well=True)
+        assert (first.is_spent, last.is_spent) == (False, True)
         assert await claims.claim(session, 5, is_well=True) == []
-    found = await delivery_of(service, delivery)
-    assert (found["status"], found["attempt_count"], len(found["attempts"])) == ("failed", 1, 1)
+        found = await delivery_of(service, delivery)
+        assert (found["status"], found["attempt_count"]) == ("failed", 1)
+        assert [one["reason"] for one in found["attempts"]] == ["worker lost"]
+        # But that it has arrived, though nobody had said so for long, is good news.
+        async with session.transaction():
+            await claims.record(session, [result_of(first, delivered=True)])
+    assert (await delivery_of(service, delivery))["status"] == "delivered"
+
+
+async def test_what_has_ended_its_worker_at_its_last_try_is_given_up_and_said(
+    service: Service, database_url: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    delivery = await send_test(service, await add_endpoint(service, "http://127.0.0.1:9/"))
+    async with database(database_url) as opened, opened.session() as session:
+        assert len(await claims.claim(session, 5, is_well=True)) == 1
+    await execute(database_url, "UPDATE webhook_delivery SET claimed_at = claimed_at - interval '1 minute'")
+    async with delivering(database_url) as worker:
+        await ended(service, 1, status="failed")
+        await until(lambda: worker.outcome("failed") == 1)
+    (said,) = [record for record in caplog.records if "given up" in record.getMessage()]
+    assert vars(said)["webhook.delivery"] == delivery["id"]
 
 
 async def test_good_news_counts_also_when_another_one_has_claimed_it_in_between(

@@ -257,21 +257,27 @@ async def test_one_that_is_gone_is_disabled_and_that_is_said(
     assert entry["request_id"] == made.headers["X-Request-ID"]
 
 
-@pytest.mark.parametrize(("days", "status"), [(4.9, "enabled"), (5.1, "disabled")])
+@pytest.mark.parametrize(
+    ("days", "failures", "status"), [(4.9, 30, "enabled"), (5.1, 9, "enabled"), (5.1, 10, "disabled")]
+)
 async def test_one_that_has_taken_nothing_for_five_days_is_disabled(
-    service: Service, database_url: str, days: float, status: str
+    service: Service, database_url: str, days: float, failures: int, status: str
 ) -> None:
+    """Where it was tried ten times or more: two attempts five days apart say little."""
     async with partner(OOPS) as there, delivering(database_url) as worker:
         endpoint = await add_endpoint(service, to(there), "order.created")
         await send_test(service, endpoint)
         await until(lambda: worker.outcome("failed") == 1)
         assert (await endpoint_of(service, endpoint))["failing_since"] is not None
-        earlier = f"UPDATE webhook_endpoint SET failing_since = failing_since - interval '{days} days'"  # noqa: S608
-        await execute(database_url, earlier)
+        earlier = """
+            UPDATE webhook_endpoint
+            SET failing_since = failing_since - {} * interval '1 day', failures = {}, paused_until = NULL
+        """
+        await execute(database_url, earlier.format(days, failures - 1))
         await send_test(service, endpoint)
         await until(lambda: worker.outcome("failed") == 2)
         found = await endpoint_of(service, endpoint)
-        assert (found["status"], found["failures"]) == (status, 2)
+        assert (found["status"], found["failures"]) == (status, failures)
     assert found["disabled_reason"] == (None if status == "enabled" else "failing")
 
 

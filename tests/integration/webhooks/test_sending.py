@@ -7,15 +7,18 @@ import struct
 from collections.abc import Sequence
 from ipaddress import ip_address
 
+import httpcore
 import pytest
 import trustme
 from tests.support.partner import Behaviour, Partner, partner
 from tests.support.waiting import eventually
 
+from inventory_api import __version__
 from inventory_api.webhooks import dialling, sending
 from inventory_api.webhooks.dialling import CheckedBackend
 from inventory_api.webhooks.resolving import Address, Resolver
 from inventory_api.webhooks.sending import Answer, NotAnswered, Sender
+from inventory_api.webhooks.snippet import MAX_READ_BYTES
 from inventory_api.webhooks.url import Url
 
 OK = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok"
@@ -54,6 +57,7 @@ async def test_it_arrives_as_it_was_sent() -> None:
     assert request.headers["host"] == f"hooks.example.com:{there.port}"
     assert request.headers["webhook-id"] == "msg-1"
     assert request.headers["content-type"] == "application/json"
+    assert request.headers["user-agent"] == f"inventory-api/{__version__}"
 
 
 @pytest.mark.parametrize(
@@ -147,7 +151,7 @@ async def test_of_a_long_answer_the_beginning_is_read() -> None:
 
     async with partner(pour) as there:
         answer = await post(resolving(["127.0.0.1"]), to(there))
-    assert (answer.status, answer.body) == (500, b"a" * sending.MAX_READ_BYTES)
+    assert (answer.status, answer.body) == (500, b"a" * MAX_READ_BYTES)
 
 
 async def hang(reader: asyncio.StreamReader, _: asyncio.StreamWriter) -> None:
@@ -252,6 +256,23 @@ async def test_nobody_there_and_no_such_name() -> None:
     with pytest.raises(NotAnswered, match="connect"):
         async with Resolver() as resolve:
             await post(CheckedBackend(resolve), to(there, "no-such-name.invalid"))
+
+
+async def test_the_next_address_has_its_time_where_one_says_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Such as one to which a firewall drops what is sent."""
+    asked: list[tuple[str, float | None]] = []
+
+    class Network:
+        async def connect_tcp(self, host: str, port: int, seconds: float | None, **_: object) -> None:
+            asked.append((host, seconds))
+            raise httpcore.ConnectTimeout
+
+    backend = resolving(["127.0.0.1", "::1"])
+    monkeypatch.setattr(backend, "_network", Network())
+    async with partner(OK) as there:
+        with pytest.raises(NotAnswered, match="timeout"):
+            await post(backend, to(there))
+    assert asked == [("127.0.0.1", sending.CONNECT_SECONDS / 2), ("::1", sending.CONNECT_SECONDS / 2)]
 
 
 async def test_no_connection_is_left_behind() -> None:

@@ -3,7 +3,7 @@
 import pytest
 
 from inventory_api.webhooks.signing import new_secret
-from inventory_api.webhooks.snippet import MAX_CHARACTERS, snippet
+from inventory_api.webhooks.snippet import MAX_CHARACTERS, MAX_READ_BYTES, snippet
 
 
 @pytest.mark.parametrize(
@@ -19,6 +19,13 @@ from inventory_api.webhooks.snippet import MAX_CHARACTERS, snippet
         ("Set-Cookie: session=1; path=/", "Set-Cookie: [redacted]; path=/"),
         ("key AKIAABCDEFGHIJKLMNOP.", "key [redacted]."),
         ("eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxIn0.c2ln", "[redacted]"),
+        ("Authorization: Digest abc def", "Authorization: [redacted]"),
+        ("Cookie: a=1; session=S-1; b=2", "Cookie: [redacted]; session=[redacted]; b=2"),
+        ('{"client_secret": ["abc", "def"], "n": 1}', '{"client_secret": [redacted], "n": 1}'),
+        ('{"data": "{\\"password\\": \\"hunter2\\"}"}', '{"data": "{\\"password\\": [redacted]}'),
+        ("<password>hunter3</password>", "<password>[redacted]</password>"),
+        ("pwd=hunter4", "pwd=[redacted]"),
+        ("https://user:hunter5@host.example/x", "https://[redacted]@host.example/x"),
         ("a\x00b\x1b[31mc", "a\N{REPLACEMENT CHARACTER}b\N{REPLACEMENT CHARACTER}[31mc"),
         ("", None),
         ("  \n ", None),
@@ -35,7 +42,9 @@ def test_the_secret_that_it_is_signed_with_is_left_out_wherever_it_stands() -> N
 
 
 def test_it_is_short_whatever_came_and_no_secret_is_cut_in_half() -> None:
-    assert len(snippet(b"a" * 4096) or "") == MAX_CHARACTERS
+    assert len(snippet(b"a" * MAX_READ_BYTES) or "") == MAX_CHARACTERS
     near_the_end = b"a" * (MAX_CHARACTERS - 20) + b" Bearer " + b"s" * 60
     assert "sss" not in (snippet(near_the_end) or "")
+    half_read = (b"v1," + b"A" * 985 + b" AKIAABCDEFGHIJKLMNOPQRSTUVWXYZ012345")[:MAX_READ_BYTES]
+    assert "AKIA" not in (snippet(half_read) or "")
     assert snippet(b"\xff\xfe") == "\N{REPLACEMENT CHARACTER}\N{REPLACEMENT CHARACTER}"
