@@ -132,7 +132,7 @@ async def page(
 
 async def purge(session: Session, days: int) -> int:
     """Remove rows that are older; how many, at most `PURGED`. The database refuses to, before they are 90 days old."""
-    return await session.remove(PURGE, days, PURGED)
+    return await session.execute(PURGE, days, PURGED)
 
 
 def _changes(text: str) -> dict[str, Any]:

@@ -277,7 +277,9 @@ def test_the_autoscaler_adds_pods_under_load_and_takes_them_away_again(
         await_claim("there are more", lambda: len(own_cluster.serving()) > 1, seconds=240)
         own_cluster.upgrade(*scaled, *eager, files=values)
     assert load.lost == {}
-    assert replicas_said(own_cluster) is None, "a number that the autoscaler may change at any moment fails an upgrade"
+    if own_cluster.helm("version", "--short").startswith("v4"):
+        # Helm 3 takes no part in who owns a field, and would remove one that it has set before.
+        assert replicas_said(own_cluster) is None, "a number that changes meanwhile fails an upgrade"
     with load_from_outside(own_cluster, tmp_path, SKUS, client.key, rate=1) as load:
         await_claim("one is left", lambda: own_cluster.settled(1), seconds=240)
     assert load.lost == {}

@@ -38,7 +38,7 @@ async def test_no_list_reads_more_than_it_has_to(database_url: str) -> None:
             wrong.append(f"{name}: {rows_read(plan)} rows by {scans(plan)}")
     for name, statement, arguments in (
         ("endpoints with something due", claims.LOCK_ENDPOINTS, (True, 64, claims.AT_ONCE, 30.0)),
-        ("what is due", claims.CLAIM, ([COMMON_ENDPOINT, RARE_ENDPOINT], 64, claims.AT_ONCE, 30.0)),
+        ("what is due", claims.CHOOSE, ([COMMON_ENDPOINT, RARE_ENDPOINT], 64, claims.AT_ONCE, 30.0)),
     ):
         await connection.execute(DUE)
         plan = await explain_statement(connection, statement, *arguments)

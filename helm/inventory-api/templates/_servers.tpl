@@ -101,13 +101,13 @@ conflict, which fails the upgrade. None where nothing runs yet, or Helm has no c
 {{- else }}
 {{- $found := lookup "apps/v1" "Deployment" .root.Release.Namespace .name }}
 {{- $applied := false }}
-{{- $others := false }}
+{{- $scaled := false }}
 {{- range dig "metadata" "managedFields" list $found }}
-{{- $helms := eq .manager "helm" }}
-{{- if and $helms (eq .operation "Apply") }}{{ $applied = true }}{{ end }}
-{{- if and (not $helms) (hasKey (dig "f:spec" dict .fieldsV1) "f:replicas") }}{{ $others = true }}{{ end }}
+{{- /* Who applies is Helm, by whatever name; who scales updates. */}}
+{{- if eq .operation "Apply" }}{{ $applied = true }}{{ end }}
+{{- if and (eq .operation "Update") (hasKey (dig "f:spec" dict .fieldsV1) "f:replicas") }}{{ $scaled = true }}{{ end }}
 {{- end }}
-{{- if not (and $applied $others) }}
+{{- if not (and $applied $scaled) }}
 {{- dig "spec" "replicas" "" $found }}
 {{- end }}
 {{- end }}

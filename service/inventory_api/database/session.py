@@ -18,7 +18,7 @@ from inventory_api.database.errors import (
     is_refusal,
     is_unavailable,
 )
-from inventory_api.database.statement import Statement, together
+from inventory_api.database.statement import Statement, columns, together
 from inventory_api.errors import DeadlineExceeded, DependencyUnavailable
 from inventory_api.telemetry import request_context
 from inventory_api.telemetry.spans import child_span
@@ -67,14 +67,11 @@ class Session:
         """The first row, or None."""
         return await self._run(statement, lambda connection: connection.fetchrow(statement.sql, *arguments))
 
-    async def execute(self, statement: Statement, *arguments: object) -> None:
-        """For statements without a result."""
-        await self._run(statement, lambda connection: connection.execute(statement.sql, *arguments))
-
-    async def remove(self, statement: Statement, *arguments: object) -> int:
-        """How many rows a DELETE has removed."""
+    async def execute(self, statement: Statement, *arguments: object) -> int:
+        """For statements without a result: how many rows it has written or removed."""
         tag = await self._run(statement, lambda connection: connection.execute(statement.sql, *arguments))
-        return int(tag.removeprefix("DELETE "))
+        count = tag.rpartition(" ")[2]
+        return int(count) if count.isdigit() else 0
 
     async def write(self, statement: Statement, *rows: Sequence[object]) -> None:
         """Rows that nobody waits for: within a transaction they are left for its end, and sent together with others.
@@ -86,18 +83,18 @@ class Session:
         if self._is_in_transaction:
             self._left.setdefault(statement, []).extend(rows)
         else:
-            await self.execute(statement, *_columns(rows))
+            await self.execute(statement, *columns(rows))
 
     async def finish(self, statement: Statement, *arguments: object) -> asyncpg.Record | None:
         """As `fetch_one`, together with all that has been left for the end of the transaction."""
         left, self._left = self._left, {}
-        columns = [column for rows in left.values() for column in _columns(rows)]
-        return await self.fetch_one(together((*left,), statement), *columns, *arguments)
+        left_arguments = [column for rows in left.values() for column in columns(rows)]
+        return await self.fetch_one(together((*left,), statement), *left_arguments, *arguments)
 
     async def _write_left(self) -> None:
         if self._left:
             statement, rows = self._left.popitem()
-            await self.finish(statement, *_columns(rows))
+            await self.finish(statement, *columns(rows))
 
     def changed(self, *resources: str) -> None:
         """Note what the open transaction changes; `Database.after_commit` is told once it may be seen by others."""
@@ -211,10 +208,6 @@ class Session:
             if is_unavailable(error):
                 raise DependencyUnavailable("The database is not available.") from error
             raise
-
-
-def _columns(rows: Sequence[Sequence[object]]) -> list[list[object]]:
-    return [list(column) for column in zip(*rows, strict=True)]
 
 
 def _drop(connection: asyncpg.pool.PoolConnectionProxy) -> None:

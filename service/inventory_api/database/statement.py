@@ -1,7 +1,7 @@
 """One SQL statement with the name by which it is measured and traced."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 
@@ -42,6 +42,11 @@ class Statement:
     def attributes(self) -> Mapping[str, str]:
         """Those of its span, by the semantic conventions."""
         return {"db.system.name": "postgresql", "db.query.summary": self.name, "db.query.text": self.sql}
+
+
+def columns(rows: Sequence[Sequence[object]]) -> list[list[object]]:
+    """The arguments of a statement that takes each column of some rows as an array."""
+    return [list(column) for column in zip(*rows, strict=True)]
 
 
 @lru_cache(maxsize=256)

@@ -46,7 +46,8 @@ async def take(database: Database, metrics: Metrics) -> None:
     metrics.ledger_checked.set(checked_at)
     for state in ("enabled", "failing", "disabled"):
         metrics.webhook_endpoints.labels(state=state).set(standing[state])
-    metrics.webhooks_pending.set(standing["pending"])
+    for endpoints in ("well", "unwell"):
+        metrics.webhooks_pending.labels(endpoints=endpoints).set(standing[f"due_to_{endpoints}"])
     metrics.webhooks_oldest_age.set(standing["oldest_age"])
     for name in QUEUED_ENTRYPOINTS:
         of_it = [row for row in rows if _label(row["entrypoint"]) == name]

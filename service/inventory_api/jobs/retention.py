@@ -22,4 +22,4 @@ PURGE_LOG = Statement(
 
 async def purge_log(session: Session, days: int) -> int:
     """Remove rows that are older, but for those that say what a dead letter failed of; how many, at most `ROWS`."""
-    return await session.remove(PURGE_LOG, days, ROWS)
+    return await session.execute(PURGE_LOG, days, ROWS)

@@ -160,7 +160,7 @@ async def expired_levels(session: Session, limit: int) -> list[Key]:
 
 async def purge(session: Session, days: int) -> int:
     """Remove what has held nothing for so long; how many, at most `PURGED`."""
-    return await session.remove(PURGE, days, PURGED)
+    return await session.execute(PURGE, days, PURGED)
 
 
 async def _one(session: Session, statement: Statement, *arguments: Any) -> asyncpg.Record:

@@ -343,13 +343,14 @@ WEBHOOKS_PENDING = Metric(
     "webhook_deliveries_pending",
     "gauge",
     "deliveries",
-    "Webhooks that could be sent now, and wait; use max().",
+    "Webhooks that are due and wait, for endpoints that are well, or that fail, are slow or are paused; use max().",
+    {"endpoints": ("well", "unwell")},
 )
 WEBHOOKS_OLDEST_AGE = Metric(
     "webhook_deliveries_oldest_age_seconds",
     "gauge",
     "seconds",
-    "For how long the first of them has waited, but for endpoints that are paused; use max().",
+    "For how long the first of those has waited that are for endpoints that are well; use max().",
 )
 
 CATALOGUE = (

@@ -7,15 +7,15 @@ lock is held while anything is sent: a claim ends by itself, and then another wo
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Literal
 from uuid import UUID
 
 import asyncpg
 
 from inventory_api.database.session import Session
-from inventory_api.database.statement import Statement
+from inventory_api.database.statement import Statement, columns
 from inventory_api.database.transaction import in_transaction
 from inventory_api.webhooks.deliveries import CLAIM_SECONDS
+from inventory_api.webhooks.model import DisabledReason
 
 # Of one endpoint, by all workers together; of one that has just failed, a single one tries whether it is well again.
 AT_ONCE = 4
@@ -61,10 +61,9 @@ LOCK_ENDPOINTS = Statement(
     """,
 )
 
-# The endpoints by turns. What was begun and never came to an end has used up a try, unless it was asked for since: what
-# ends its worker must come to an end as well, and is given up here, when it has no try left.
-CLAIM = Statement(
-    "webhook_claims.claim",
+# Of those that are locked, by turns, as many of each as there is room for beside what others have claimed.
+CHOOSE = Statement(
+    "webhook_claims.choose",
     """
     WITH open AS MATERIALIZED (
         SELECT id AS endpoint_id,
@@ -93,45 +92,54 @@ CLAIM = Statement(
                AND coalesce(claimed_at < statement_timestamp() - $4 * interval '1 second', true)
              ORDER BY next_attempt_at LIMIT open.room)
         ) AS delivery
-    ), chosen AS (
-        SELECT id, attempts FROM due WHERE turn <= room ORDER BY turn, can_wait, next_attempt_at LIMIT $2
+    )
+    SELECT id, attempts FROM due WHERE turn <= room ORDER BY turn, can_wait, next_attempt_at LIMIT $2
+    """,
+)
+
+# As they were chosen, if they still are: good news may have come. What was begun and never came to an end has used up a
+# try, unless it was asked for since: what ends its worker must come to an end as well, here, when it has no try left.
+TAKE = Statement(
+    "webhook_claims.take",
+    """
+    WITH chosen AS (
+        SELECT * FROM unnest($1::uuid[], $2::integer[]) AS chosen (id, attempts)
     ), locked AS (
-        SELECT delivery.id, delivery.attempts,
-               claimed_at IS NOT NULL AND coalesce(requested_at <= claimed_at, true) AS has_used_up_a_try,
-               claimed_at IS NOT NULL AND coalesce(requested_at <= claimed_at, true) AND retries_left = 0 AS is_spent
+        SELECT delivery.id, delivery.attempts, retries_left,
+               claimed_at IS NOT NULL AND coalesce(requested_at <= claimed_at, true) AS has_used_up_a_try
         FROM webhook_delivery delivery JOIN chosen ON chosen.id = delivery.id AND chosen.attempts = delivery.attempts
         WHERE status = 'pending'
         ORDER BY delivery.id
         FOR NO KEY UPDATE OF delivery
-    ), claimed AS (
+    ), judged AS (
+        SELECT id, attempts, has_used_up_a_try, has_used_up_a_try AND retries_left = 0 AS is_spent FROM locked
+    ), lost AS (
+        UPDATE webhook_attempt attempt
+        SET reason = 'worker lost'
+        FROM judged
+        WHERE attempt.delivery_id = judged.id AND attempt.number = judged.attempts
+          AND attempt.status_code IS NULL AND attempt.reason IS NULL
+    ), taken AS (
         UPDATE webhook_delivery delivery
         SET status = CASE WHEN is_spent THEN 'failed' ELSE 'pending' END, updated_at = moment,
             attempts = delivery.attempts + CASE WHEN is_spent THEN 0 ELSE 1 END,
             retries_left = retries_left - CASE WHEN has_used_up_a_try AND NOT is_spent THEN 1 ELSE 0 END,
             claimed_at = CASE WHEN NOT is_spent THEN moment END,
             next_attempt_at = CASE WHEN NOT is_spent THEN next_attempt_at END
-        FROM locked, clock_timestamp() AS moment
-        WHERE delivery.id = locked.id
+        FROM judged, clock_timestamp() AS moment
+        WHERE delivery.id = judged.id
         RETURNING delivery.id, endpoint_id, event_id, delivery.attempts, retries_left, moment, is_spent
-    ), lost AS (
-        UPDATE webhook_attempt attempt
-        SET reason = 'worker lost'
-        FROM locked
-        WHERE attempt.delivery_id = locked.id AND attempt.number = locked.attempts
-          AND attempt.status_code IS NULL AND attempt.reason IS NULL
     ), begun AS (
         INSERT INTO webhook_attempt (delivery_id, number, started_at)
-        SELECT id, attempts, moment FROM claimed WHERE NOT is_spent
+        SELECT id, attempts, moment FROM taken WHERE NOT is_spent
     )
-    SELECT claimed.id, claimed.endpoint_id, claimed.attempts AS number, claimed.retries_left, claimed.moment,
-           claimed.is_spent,
+    SELECT taken.id, taken.endpoint_id, taken.attempts AS number, taken.retries_left, taken.moment, taken.is_spent,
            endpoint.url, endpoint.generation, endpoint.secret,
-           CASE WHEN endpoint.previous_secret_until > claimed.moment THEN endpoint.previous_secret END
-           AS previous_secret,
+           CASE WHEN endpoint.previous_secret_until > taken.moment THEN endpoint.previous_secret END AS previous_secret,
            event.id AS event_id, event.type, event.body, event.request_id, event.trace_id, event.traceparent
-    FROM claimed
-    JOIN webhook_endpoint endpoint ON endpoint.id = claimed.endpoint_id
-    JOIN event ON event.id = claimed.event_id
+    FROM taken
+    JOIN webhook_endpoint endpoint ON endpoint.id = taken.endpoint_id
+    JOIN event ON event.id = taken.event_id
     """,
 )
 
@@ -228,6 +236,7 @@ HAND_BACK = Statement(
         SET reason = 'worker ended'
         FROM claim
         WHERE attempt.delivery_id = claim.id AND attempt.number = claim.number
+          AND attempt.status_code IS NULL AND attempt.reason IS NULL
     ), locked AS (
         SELECT delivery.id
         FROM webhook_delivery delivery JOIN claim ON claim.id = delivery.id AND claim.number = delivery.attempts
@@ -308,12 +317,12 @@ async def claim(session: Session, count: int, *, is_well: bool) -> list[Claim]:
     locked = await session.fetch(LOCK_ENDPOINTS, is_well, count, AT_ONCE, CLAIM_SECONDS)
     if not locked:
         return []
-    endpoints = [row["id"] for row in locked]
-    rows = await session.fetch(CLAIM, endpoints, count, AT_ONCE, CLAIM_SECONDS)
-    return [_claim(row, is_well=is_well) for row in rows]
+    chosen = await session.fetch(CHOOSE, [row["id"] for row in locked], count, AT_ONCE, CLAIM_SECONDS)
+    taken = await session.fetch(TAKE, [row["id"] for row in chosen], [row["attempts"] for row in chosen])
+    return [_claim(row, is_well=is_well) for row in taken]
 
 
-async def record(session: Session, results: Sequence[Result]) -> dict[UUID, Literal["gone", "failing"]]:
+async def record(session: Session, results: Sequence[Result]) -> dict[UUID, DisabledReason]:
     """Within the caller's transaction. The endpoints that are to be disabled for it, and why."""
     pause, lost = (PAUSE_AFTER, FIRST_PAUSE_SECONDS, MAX_PAUSE_SECONDS), (FAILING_DAYS, LEAST_FAILURES)
     endpoints = await session.fetch(RECORD_ENDPOINTS, *_by_endpoint(results), *pause, *lost)
@@ -324,13 +333,13 @@ async def record(session: Session, results: Sequence[Result]) -> dict[UUID, Lite
         )
         for result in results
     ]  # fmt: skip
-    await session.execute(RECORD, *(list(column) for column in zip(*rows, strict=True)))
+    await session.execute(RECORD, *columns(rows))
     return {row["id"]: "gone" if row["is_gone"] else "failing" for row in endpoints if row["is_gone"] or row["is_lost"]}
 
 
-async def hand_back(session: Session, claims: Sequence[Claim]) -> None:
-    """Others may send them at once."""
-    await session.execute(HAND_BACK, [one.delivery_id for one in claims], [one.number for one in claims])
+async def hand_back(session: Session, claims: Sequence[Claim]) -> int:
+    """Others may send them at once; how many they are."""
+    return await session.execute(HAND_BACK, [one.delivery_id for one in claims], [one.number for one in claims])
 
 
 def _by_endpoint(results: Sequence[Result]) -> list[list[object]]:
@@ -342,7 +351,7 @@ def _by_endpoint(results: Sequence[Result]) -> list[list[object]]:
         (*endpoint, came.has_success, came.failed, came.retry_after_seconds, came.is_gone, came.is_slow)
         for endpoint, came in found.items()
     ]
-    return [list(column) for column in zip(*rows, strict=True)]
+    return columns(rows)
 
 
 def _claim(row: asyncpg.Record, *, is_well: bool) -> Claim:

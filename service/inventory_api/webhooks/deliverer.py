@@ -19,6 +19,7 @@ from inventory_api.telemetry.metrics import Metrics
 from inventory_api.telemetry.request_context import RequestContext
 from inventory_api.webhooks import attempt, claims, service
 from inventory_api.webhooks.claims import Claim, Result
+from inventory_api.webhooks.model import DisabledReason
 from inventory_api.webhooks.rules import Rules
 from inventory_api.webhooks.sending import Sender
 
@@ -76,11 +77,14 @@ class Deliverer:
         given_up = [*self._sending.values()]
         for task in [*self._sending]:
             task.cancel()
-        if given_up:
-            with suppress(Exception):
-                async with self._database.session() as session:
-                    await claims.hand_back(session, given_up)
-            logger.info("%d webhooks are handed back, as this worker ends", len(given_up))
+        if not given_up:
+            return
+        try:
+            async with self._database.session() as session:
+                count = await claims.hand_back(session, given_up)
+            logger.info("%d webhooks are handed back, as this worker ends", count)
+        except Exception:
+            logger.warning("%d webhooks are sent by others when their claims have ended", len(given_up), exc_info=True)
 
     async def _turn(self) -> None:
         """Record what has come, claim as many as there is room for, and wait for news."""
@@ -171,9 +175,9 @@ class Deliverer:
 
 
 @in_transaction
-async def _recorded(session: Session, results: Sequence[Result]) -> list[tuple[UUID, str]]:
+async def _recorded(session: Session, results: Sequence[Result]) -> list[tuple[UUID, DisabledReason]]:
     """The endpoints that are disabled by it, and why."""
-    disabled: list[tuple[UUID, str]] = []
+    disabled: list[tuple[UUID, DisabledReason]] = []
     for endpoint_id, reason in (await claims.record(session, results)).items():
         last = [result.claim for result in results if result.claim.endpoint_id == endpoint_id][-1]
         if await service.disable(session, endpoint_id, reason, Provenance(SENDER, last.request_id, last.trace_id)):

@@ -11,28 +11,38 @@ from inventory_api.database.listing import Listing, given
 from inventory_api.database.session import Session
 from inventory_api.database.statement import Statement
 from inventory_api.webhooks.model import Attempt, Delivery, Event
+from inventory_api.webhooks.schedule import Schedule
 
-INSERT_EVENTS = Statement(
-    "webhook_deliveries.insert_events",
+# Of an event that nobody wants there is no trace. What was before an endpoint is not for it. Again, it writes nothing.
+FAN_OUT = Statement(
+    "webhook_deliveries.fan_out",
     """
-    INSERT INTO event (id, type, body, request_id, trace_id, traceparent)
-    SELECT *
-    FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[])
-    ON CONFLICT (id) DO NOTHING
+    WITH wanted AS (
+        SELECT id FROM webhook_endpoint WHERE status = 'enabled' AND $2 = ANY (events) AND created_at <= $7
+    ), told AS (
+        INSERT INTO event (id, type, body, request_id, trace_id, traceparent)
+        SELECT $1, $2, $3, $4, $5, $6 WHERE EXISTS (SELECT FROM wanted)
+        ON CONFLICT (id) DO NOTHING
+    )
+    INSERT INTO webhook_delivery (id, event_id, event_type, endpoint_id, retries_left, next_attempt_at, created_at,
+                                  updated_at)
+    SELECT uuid7(), $1, $2, id, $8, moment + $9 * interval '1 second', moment, moment
+    FROM wanted, clock_timestamp() AS moment
+    ON CONFLICT (event_id, endpoint_id) DO NOTHING
     """,
 )
 
+# One event for one endpoint, by somebody who waits for it.
 INSERT = Statement(
     "webhook_deliveries.insert",
     """
+    WITH told AS (
+        INSERT INTO event (id, type, body, request_id, trace_id, traceparent) VALUES ($1, $2, $3, $4, $5, $6)
+    )
     INSERT INTO webhook_delivery (id, event_id, event_type, endpoint_id, retries_left, requested_at, next_attempt_at,
                                   created_at, updated_at)
-    SELECT id, event_id, event_type, endpoint_id, retries_left, CASE WHEN is_requested THEN moment END, moment, moment,
-           moment
-    FROM clock_timestamp() AS moment,
-         unnest($1::uuid[], $2::uuid[], $3::text[], $4::uuid[], $5::integer[], $6::boolean[])
-         AS made (id, event_id, event_type, endpoint_id, retries_left, is_requested)
-    ON CONFLICT (event_id, endpoint_id) DO NOTHING
+    SELECT $7, $1, $2, $8, 0, moment, moment, moment, moment
+    FROM clock_timestamp() AS moment
     """,
 )
 
@@ -94,19 +104,15 @@ REDELIVER = Statement(
 CANCEL_PENDING = Statement(
     "webhook_deliveries.cancel_pending",
     """
-    WITH cancelled AS (
-        UPDATE webhook_delivery
-        SET status = 'cancelled', next_attempt_at = NULL, claimed_at = NULL, updated_at = clock_timestamp()
-        WHERE id IN (SELECT id
-                     FROM webhook_delivery
-                     WHERE endpoint_id = ANY ($1) AND status = 'pending'
-                       AND coalesce(claimed_at < statement_timestamp() - $2 * interval '1 second', true)
-                     ORDER BY id
-                     LIMIT $3
-                     FOR NO KEY UPDATE)
-        RETURNING id
-    )
-    SELECT count(*) AS cancelled FROM cancelled
+    UPDATE webhook_delivery
+    SET status = 'cancelled', next_attempt_at = NULL, claimed_at = NULL, updated_at = clock_timestamp()
+    WHERE id IN (SELECT id
+                 FROM webhook_delivery
+                 WHERE endpoint_id = ANY ($1) AND status = 'pending'
+                   AND coalesce(claimed_at < statement_timestamp() - $2 * interval '1 second', true)
+                 ORDER BY id
+                 LIMIT $3
+                 FOR NO KEY UPDATE)
     """,
 )
 # Of each transaction, so that it is short.
@@ -166,18 +172,15 @@ class Filters:
     event: str | None = None
 
 
-async def insert_events(session: Session, events: Sequence[Event], traceparent: str | None) -> None:
-    """Those that are there already stay as they are."""
-    rows = [(one.id, one.type, one.body, one.request_id, one.trace_id, traceparent) for one in events]
-    await session.execute(INSERT_EVENTS, *_columns(rows))
+async def fan_out(session: Session, event: Event, traceparent: str | None, moment: datetime, schedule: Schedule) -> int:
+    """A delivery for each endpoint that wants it; how many are new. `moment` is when it happened."""
+    values = _values(event, traceparent)
+    return await session.execute(FAN_OUT, *values, moment, schedule.retries, schedule.delays[0])
 
 
-async def insert(
-    session: Session, made: Sequence[tuple[UUID, Event, UUID]], *, retries: int, requested: bool = False
-) -> None:
-    """(id, event, endpoint) of each; those that are there already stay as they are."""
-    rows = [(one, event.id, event.type, endpoint_id, retries, requested) for one, event, endpoint_id in made]
-    await session.execute(INSERT, *_columns(rows))
+async def insert(session: Session, delivery_id: UUID, endpoint_id: UUID, event: Event, traceparent: str | None) -> None:
+    """One that is sent once, before what else waits for its endpoint."""
+    await session.execute(INSERT, *_values(event, traceparent), delivery_id, endpoint_id)
 
 
 async def get(session: Session, delivery_id: UUID) -> Delivery | None:
@@ -204,17 +207,16 @@ async def redeliver(session: Session, delivery_id: UUID, retries: int) -> None:
 
 async def cancel_pending(session: Session, endpoints: Sequence[UUID]) -> int:
     """What waits for these; how many, at most `CANCELLED`."""
-    row = await session.fetch_one(CANCEL_PENDING, endpoints, CLAIM_SECONDS, CANCELLED)
-    return int(row["cancelled"]) if row is not None else 0
+    return await session.execute(CANCEL_PENDING, endpoints, CLAIM_SECONDS, CANCELLED)
 
 
 async def purge(session: Session, days: int) -> int:
     """Remove deliveries that ended so long ago, and what nobody knows of any more without them; how many, some at a
     time.
     """
-    removed = await session.remove(PURGE, days, PURGED)
-    removed += await session.remove(PURGE_EVENTS, days, PURGED)
-    return removed + await session.remove(PURGE_ENDPOINTS, days, PURGED)
+    removed = await session.execute(PURGE, days, PURGED)
+    removed += await session.execute(PURGE_EVENTS, days, PURGED)
+    return removed + await session.execute(PURGE_ENDPOINTS, days, PURGED)
 
 
 def _delivery(row: asyncpg.Record) -> Delivery:
@@ -230,5 +232,5 @@ def _delivery(row: asyncpg.Record) -> Delivery:
     )
 
 
-def _columns(rows: Sequence[Sequence[object]]) -> list[list[object]]:
-    return [list(column) for column in zip(*rows, strict=True)]
+def _values(event: Event, traceparent: str | None) -> tuple[object, ...]:
+    return event.id, event.type, event.body, event.request_id, event.trace_id, traceparent

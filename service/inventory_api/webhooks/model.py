@@ -6,8 +6,11 @@ from datetime import datetime
 from typing import Any, Literal
 from uuid import UUID
 
+from inventory_api.events import EventType
+
 # What /test sends; nobody subscribes to it.
 TEST = "webhook.test"
+SentType = EventType | Literal["webhook.test"]
 
 EndpointStatus = Literal["enabled", "disabled"]
 DisabledReason = Literal["requested", "gone", "failing"]

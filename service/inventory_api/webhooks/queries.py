@@ -1,7 +1,7 @@
 """The SQL of endpoints. That of what is sent to them: `deliveries.py`."""
 
-from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
+from collections.abc import Mapping
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -10,7 +10,7 @@ import asyncpg
 from inventory_api.database.listing import Listing, given
 from inventory_api.database.session import Session
 from inventory_api.database.statement import Statement
-from inventory_api.webhooks.model import DisabledReason, Endpoint, Told
+from inventory_api.webhooks.model import DisabledReason, Endpoint
 
 # A pause, or a secret that was replaced, is told of while it lasts.
 ENDPOINT = """
@@ -105,35 +105,25 @@ UNWANTED = Statement(
 
 MOMENT = Statement("webhooks.moment", "SELECT clock_timestamp() AS moment")
 
-SUBSCRIBED = Statement(
-    "webhooks.subscribed",
-    """
-    SELECT told.number, endpoint.id
-    FROM unnest($1::text[], $2::timestamptz[]) WITH ORDINALITY AS told (type, moment, number)
-    JOIN webhook_endpoint endpoint
-      ON endpoint.status = 'enabled' AND told.type = ANY (endpoint.events) AND told.moment >= endpoint.created_at
-    ORDER BY told.number, endpoint.created_at, endpoint.id
-    """,
-)
-
-
-# Those of enabled endpoints. What is claimed is not due.
+# What is due, apart for endpoints that could be sent it and for those that fail, are slow or are paused.
 STANDING = Statement(
     "webhooks.standing",
     """
     SELECT count(*) FILTER (WHERE status = 'enabled') AS enabled,
            count(*) FILTER (WHERE status = 'enabled' AND failures > 0) AS failing,
            count(*) FILTER (WHERE status = 'disabled') AS disabled,
-           coalesce(sum(due.deliveries) FILTER (WHERE status = 'enabled'), 0)::bigint AS pending,
-           coalesce(extract(epoch FROM statement_timestamp() - min(due.first) FILTER (
-               WHERE status = 'enabled' AND coalesce(greatest(paused_until, retry_after) <= statement_timestamp(), true)
-           )), 0)::float8 AS oldest_age
-    FROM webhook_endpoint endpoint
+           coalesce(sum(due.deliveries) FILTER (WHERE is_well), 0)::bigint AS due_to_well,
+           coalesce(sum(due.deliveries) FILTER (WHERE status = 'enabled' AND NOT is_well), 0)::bigint AS due_to_unwell,
+           coalesce(extract(epoch FROM statement_timestamp() - min(due.first) FILTER (WHERE is_well)), 0)::float8
+           AS oldest_age
+    FROM (SELECT *, status = 'enabled' AND failures = 0 AND NOT is_slow
+                    AND coalesce(greatest(paused_until, retry_after) <= statement_timestamp(), true) AS is_well
+          FROM webhook_endpoint
+          WHERE status <> 'deleted') AS endpoint
     LEFT JOIN (SELECT endpoint_id, count(*) AS deliveries, min(next_attempt_at) AS first
                FROM webhook_delivery
                WHERE status = 'pending' AND next_attempt_at <= statement_timestamp() AND claimed_at IS NULL
                GROUP BY endpoint_id) AS due ON due.endpoint_id = endpoint.id
-    WHERE status <> 'deleted'
     """,
 )
 
@@ -183,20 +173,15 @@ async def unwanted(session: Session, days: int) -> list[UUID]:
 
 async def moment(session: Session) -> datetime:
     """Now, by the database's clock."""
-    row = await session.fetch_one(MOMENT)
-    return datetime.now(UTC) if row is None else row["moment"]
-
-
-async def subscribed(session: Session, told: Sequence[Told]) -> list[tuple[int, UUID]]:
-    """Which endpoint wants which of them: their places, and its id. What was before an endpoint is not for it."""
-    arguments = [one.type for one in told], [one.moment for one in told]
-    return [(row["number"] - 1, row["id"]) for row in await session.fetch(SUBSCRIBED, *arguments)]
+    (row,) = await session.fetch(MOMENT)
+    now: datetime = row["moment"]
+    return now
 
 
 async def standing(session: Session) -> Mapping[str, float]:
     """How many endpoints are enabled, failing and disabled; what is due, and for how many seconds the oldest was."""
-    row = await session.fetch_one(STANDING)
-    return dict(row) if row is not None else {}
+    (row,) = await session.fetch(STANDING)
+    return dict(row)
 
 
 async def _one(session: Session, statement: Statement, *arguments: Any) -> Endpoint:

@@ -139,7 +139,7 @@ async def delete_endpoint(
     conditions: RequestConditions,
     provenance: RequestProvenance,
 ) -> Response:
-    """Send it nothing any more, also not what waits; what was sent stays listed until it is old."""
+    """Send it nothing any more, also not what waits, but for what is being sent; what was sent stays listed."""
     await service.delete(session, id, conditions, provenance)
     return Response(status_code=204)
 
@@ -181,7 +181,7 @@ async def test_endpoint(
     idempotency: RequestIdempotency,
     provenance: RequestProvenance,
 ) -> Response:
-    """Have a `webhook.test` sent to it, once, before all else; what came of it is in the delivery."""
+    """Have a `webhook.test` sent to it, once, before what else waits for it; what came of it is in the delivery."""
 
     async def test() -> Answer:
         return _accepted(DeliveryView.of(await service.test(session, id, provenance)))
@@ -226,7 +226,7 @@ async def redeliver(
     provenance: RequestProvenance,
     rules: WebhookRules,
 ) -> Response:
-    """Send it again, before all else, whatever came of it; under the same `webhook-id`."""
+    """Send it again, before what else waits for its endpoint, whatever came of it; under the same `webhook-id`."""
 
     async def again() -> Answer:
         return _accepted(DeliveryView.of(await service.redeliver(session, id, rules.schedule, provenance)))

@@ -13,7 +13,7 @@ DELAYS = (0.0, 5.0, 5 * MINUTE, 30 * MINUTE, 2 * HOUR, 5 * HOUR, 10 * HOUR, 14 *
 SPREAD = 0.2
 # Who asks for more is asked again after that.
 MAX_RETRY_AFTER_SECONDS = 24 * HOUR
-MAX_PAUSE_SECONDS = HOUR
+MAX_ASKED_PAUSE_SECONDS = HOUR
 # With these, Retry-After is of all requests, not of this one.
 ASKS_FOR_PAUSE = (HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE)
 
@@ -41,7 +41,7 @@ def pause_seconds(status: int, asked_seconds: float | None) -> float | None:
     """For how long nothing is to be sent to who answers so."""
     if asked_seconds is None or status not in ASKS_FOR_PAUSE:
         return None
-    return min(asked_seconds, MAX_PAUSE_SECONDS)
+    return min(asked_seconds, MAX_ASKED_PAUSE_SECONDS)
 
 
 def retry_after_seconds(text: str | None, now: datetime) -> float | None:

@@ -1,6 +1,6 @@
 """The payloads of endpoints and deliveries."""
 
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Self
 from uuid import UUID
 
 from pydantic import MISSING, AfterValidator, BaseModel, ConfigDict, Field
@@ -11,7 +11,15 @@ from inventory_api.events import EventType
 from inventory_api.http.pages import PageQuery
 from inventory_api.http.schemas import StrictModel, Text, UtcDatetime, example
 from inventory_api.webhooks.deliveries import Filters
-from inventory_api.webhooks.model import Attempt, Delivery, Endpoint
+from inventory_api.webhooks.model import (
+    Attempt,
+    Delivery,
+    DeliveryStatus,
+    DisabledReason,
+    Endpoint,
+    EndpointStatus,
+    SentType,
+)
 from inventory_api.webhooks.url import MAX_LENGTH
 
 URL = "https://partner.example/hooks/inventory"
@@ -35,7 +43,6 @@ EventTypes = Annotated[
     Field(min_length=1, json_schema_extra={"uniqueItems": True}, examples=[["order.created"]]),
     AfterValidator(_distinct),
 ]
-Status = Literal["enabled", "disabled"]
 
 
 class EndpointCreation(StrictModel):
@@ -56,9 +63,15 @@ class EndpointPatch(StrictModel):
     url: EndpointUrl | MISSING = MISSING
     events: EventTypes | MISSING = MISSING
     description: Text | MISSING | None = MISSING
-    status: Annotated[Status, Field(description="What is enabled goes on with what it was not sent.")] | MISSING = (
-        MISSING
-    )
+    status: (
+        Annotated[
+            EndpointStatus,
+            Field(
+                description="Enabled again, it is sent what waited, but nothing of what happened while it was disabled."
+            ),
+        ]
+        | MISSING
+    ) = MISSING
 
 
 class EndpointView(BaseModel):
@@ -74,10 +87,10 @@ class EndpointView(BaseModel):
     url: str
     events: list[EventType]
     description: str | None
-    status: Status
+    status: EndpointStatus
     disabled_reason: Annotated[
-        Literal["requested", "gone", "failing"] | None,
-        Field(description="By a PATCH; it answered 410; it took nothing for five days."),
+        DisabledReason | None,
+        Field(description="By a PATCH; it answered 410; it took nothing for five days and ten attempts."),
     ]
     failures: int
     failing_since: UtcDatetime | None
@@ -121,7 +134,7 @@ class EventRef(BaseModel):
     """`id` is the `webhook-id`."""
 
     id: UUID
-    type: EventType | Literal["webhook.test"]
+    type: SentType
 
 
 class DeliveryView(BaseModel):
@@ -137,7 +150,7 @@ class DeliveryView(BaseModel):
     endpoint: UUID
     event: EventRef
     status: Annotated[
-        Literal["pending", "delivered", "failed", "cancelled"],
+        DeliveryStatus,
         Field(description="`failed`: it is not tried any more; `cancelled`: its endpoint was deleted."),
     ]
     attempt_count: int
@@ -153,7 +166,7 @@ class DeliveryView(BaseModel):
 
 
 class AttemptView(BaseModel):
-    """One request. Without a status code and a reason it is being made, or its worker was killed."""
+    """One request. Without a status code and a reason it is being made."""
 
     model_config = example(
         number=1, started_at=MOMENT, duration_ms=41.7, status_code=204, reason=None, response=None
@@ -196,8 +209,8 @@ class DeliveryQuery(PageQuery):
     """Which deliveries."""
 
     endpoint: UUID | None = None
-    status: Literal["pending", "delivered", "failed", "cancelled"] | None = None
-    event: EventType | Literal["webhook.test"] | None = None
+    status: DeliveryStatus | None = None
+    event: SentType | None = None
 
     def filters(self) -> Filters:
         return Filters(self.endpoint, self.status, self.event)

@@ -108,7 +108,7 @@ async def rotate_secret(session: Session, endpoint_id: UUID, provenance: Provena
 
 @in_transaction
 async def test(session: Session, endpoint_id: UUID, provenance: Provenance) -> Delivery:
-    """Have something sent to it, before all else, and once.
+    """Have something sent to it, before what else waits for it, and once.
 
     Raises:
         NotFound: there is none with this id.
@@ -118,8 +118,7 @@ async def test(session: Session, endpoint_id: UUID, provenance: Provenance) -> D
     _require_enabled(endpoint)
     delivery_id, moment = uuid7(), await queries.moment(session)
     event = _event(Told(uuid7(), TEST, moment, _body(TEST, moment, {"endpoint": str(endpoint_id)})), provenance)
-    await deliveries.insert_events(session, [event], _traceparent())
-    await deliveries.insert(session, [(delivery_id, event, endpoint_id)], retries=0, requested=True)
+    await deliveries.insert(session, delivery_id, endpoint_id, event, _traceparent())
     await _record(session, "test", endpoint_id, {}, {"delivery": str(delivery_id)}, provenance)
     return _known(await deliveries.get(session, delivery_id))
 
@@ -142,7 +141,7 @@ async def delivery_page(
 
 @in_transaction
 async def redeliver(session: Session, delivery_id: UUID, schedule: Schedule, provenance: Provenance) -> Delivery:
-    """Send it again, before all else, under the same `webhook-id`; as often as a new one, where it fails.
+    """Send it again, before what else waits for its endpoint, under the same `webhook-id`; as often as a new one.
 
     Raises:
         NotFound: there is none with this id, or its endpoint was deleted.
@@ -159,17 +158,16 @@ async def redeliver(session: Session, delivery_id: UUID, schedule: Schedule, pro
     return again
 
 
-@in_transaction
 async def fan_out(session: Session, told: Sequence[Told], schedule: Schedule, provenance: Provenance) -> int:
-    """A delivery of each event to each endpoint that wants it; how many. Again, it makes none twice."""
-    wanted = await queries.subscribed(session, told)
-    if not wanted:
-        return 0
-    events = {number: _event(told[number], provenance) for number, _ in wanted}
-    await deliveries.insert_events(session, [*events.values()], _traceparent())
-    made = [(uuid7(), events[number], endpoint_id) for number, endpoint_id in wanted]
-    await deliveries.insert(session, made, retries=schedule.retries)
-    return len(made)
+    """A delivery of each event to each endpoint that wants it; how many are new.
+
+    Each event by itself: together, those of a large transaction for many endpoints would be too much for one statement.
+    """
+    traceparent = _traceparent()
+    count = 0
+    for one in told:
+        count += await deliveries.fan_out(session, _event(one, provenance), traceparent, one.moment, schedule)
+    return count
 
 
 @in_transaction

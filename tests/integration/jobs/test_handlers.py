@@ -1,11 +1,12 @@
 """What the service's own jobs do, and that schedules begin them."""
 
 import asyncio
+import uuid
 from collections.abc import AsyncIterator
 
 import pytest
 from tests.support.database import execute, fetch
-from tests.support.delivering import RETENTION
+from tests.support.delivering import RETENTION, add_endpoint, send_test
 from tests.support.selling import EXPIRE, level, line, post, reserve
 from tests.support.service import Service
 from tests.support.working import BY_THE_TEST, QUICK, database, until, working
@@ -170,3 +171,57 @@ async def test_a_schedule_begins_one_job_whatever_the_number_of_workers(database
         await first.stop()
         await second.stop()
     assert most == 1
+
+
+async def test_webhooks_that_wait_are_told_apart_by_how_their_endpoints_are(
+    service: Service, handlers: Handlers, database_url: str, metrics: Metrics
+) -> None:
+    """A partner who is down is no reason for more workers."""
+    del handlers
+    well, failing, paused, disabled = [await add_endpoint(service, "https://partner.example/") for _ in range(4)]
+    for endpoint, count in ((well, 1), (failing, 2), (paused, 3), (disabled, 4)):
+        for _ in range(count):
+            await send_test(service, endpoint)
+    await execute(
+        database_url,
+        f"""
+        UPDATE webhook_endpoint SET failures = 1 WHERE id = '{failing["id"]}';
+        UPDATE webhook_endpoint SET retry_after = now() + interval '1 hour' WHERE id = '{paused["id"]}';
+        UPDATE webhook_endpoint SET status = 'disabled', disabled_reason = 'gone' WHERE id = '{disabled["id"]}';
+        UPDATE webhook_delivery SET next_attempt_at = next_attempt_at - interval '9 seconds'
+        WHERE endpoint_id = '{well["id"]}';
+        UPDATE webhook_delivery SET next_attempt_at = next_attempt_at - interval '1 hour'
+        WHERE endpoint_id <> '{well["id"]}'
+        """,  # noqa: S608
+    )
+    async with database(database_url, metrics) as opened:
+        await gauges.take(opened, metrics)
+    value = metrics.registry.get_sample_value
+    assert [value("webhook_deliveries_pending", {"endpoints": name}) for name in ("well", "unwell")] == [1, 5]
+    assert 9 <= (value("webhook_deliveries_oldest_age_seconds") or 0) < 600
+    states = [value("webhook_endpoints", {"state": name}) for name in ("enabled", "failing", "disabled")]
+    assert states == [3, 1, 1]
+
+
+async def test_an_event_is_for_thousands_of_endpoints_and_a_transaction_has_a_hundred_events(
+    handlers: Handlers, database_url: str
+) -> None:
+    """Each by a statement of its own, as all together are more than one may take."""
+    await execute(
+        database_url,
+        """
+        INSERT INTO webhook_endpoint (id, url, events, secret, created_at, updated_at)
+        SELECT uuid7(), 'https://partner.example/', '{inventory.level.changed}', 'x', '2026-01-01', '2026-01-01'
+        FROM generate_series(1, 3000)
+        """,
+    )
+    told = [
+        {"id": str(uuid.uuid4()), "type": "inventory.level.changed", "timestamp": "2026-03-01T08:00:00Z", "data": {}}
+        for _ in range(20)
+    ]
+    for _ in range(2):
+        await handlers.publish_events(Work(told, BY_THE_TEST))
+    (row,) = await asyncio.to_thread(fetch, database_url, "SELECT count(*), count(DISTINCT id) FROM webhook_delivery")
+    assert tuple(row) == (60_000, 60_000)
+    (row,) = await asyncio.to_thread(fetch, database_url, "SELECT id FROM webhook_delivery LIMIT 1")
+    assert (uuid.UUID(str(row["id"])).version, uuid.UUID(str(row["id"])).variant) == (7, uuid.RFC_4122)

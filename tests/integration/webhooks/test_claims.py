@@ -23,6 +23,7 @@ from tests.support.working import database, until
 from inventory_api.database.session import Session
 from inventory_api.database.statement import Statement
 from inventory_api.webhooks import claims, deliverer
+from inventory_api.webhooks import service as webhooks
 from inventory_api.webhooks.claims import AT_ONCE
 
 OK = b"HTTP/1.1 204 No Content\r\n\r\n"
@@ -473,7 +474,6 @@ async def test_what_is_old_is_removed_and_what_waits_is_kept(service: Service, d
         UPDATE event SET created_at = created_at - interval '31 days'
         """,  # noqa: E501
     )
-    from inventory_api.webhooks import service as webhooks
 
     async def rows(table: str) -> int:
         (row,) = await asyncio.to_thread(fetch, database_url, f"SELECT count(*) FROM {table}")  # noqa: S608

@@ -116,7 +116,6 @@ async def test_an_event_that_is_told_of_twice_is_delivered_once(service: Service
     """As where a worker was killed after that, and before it could say that its job is done."""
     async with partner(OK) as there, delivering(database_url):
         await add_endpoint(service, to(there), "order.created")
-        await execute(database_url, "CREATE TABLE copy AS SELECT * FROM pgqueuer WITH NO DATA")
         await execute(
             database_url,
             """
@@ -186,6 +185,19 @@ async def test_after_the_last_try_it_is_given_up_and_can_be_asked_for_again(
         (await service.api.post(f"/webhooks/deliveries/{delivery['id']}/redeliver")).raise_for_status()
         await until(lambda: len(there.requests) == 5)
     assert len({*ids(there.requests)}) == 1
+
+
+async def test_the_first_attempt_has_its_delay_too(service: Service, database_url: str) -> None:
+    await add_endpoint(service, "http://127.0.0.1:9/", "order.created")
+    async with delivering(database_url, (300, 0)):
+        await sold(service)
+
+        async def made() -> list[dict[str, Any]]:
+            return await deliveries(service)
+
+        (delivery,) = await eventually(made)
+    assert delivery["attempt_count"] == 0
+    assert delivery["next_attempt_at"] > delivery["created_at"]
 
 
 async def test_a_partner_is_asked_again_when_he_asks_for_it(service: Service, database_url: str) -> None:
@@ -398,4 +410,8 @@ async def _trace(service: Service, database_url: str, keys_file: Path, caplog: p
     assert attributes["http.response.status_code"] == 204
     (said,) = [record for record in caplog.records if record.getMessage() == "webhook delivered"]
     assert vars(said)["webhook.id"] == delivery["event"]["id"]
-    assert not [record for record in caplog.records if endpoint["secret"] in str(vars(record))]
+    told = [str(vars(record)) for record in caplog.records if record.name.startswith("inventory_api")]
+    told += [str(dict(span.attributes or {})) + str(span.status) for span in exporter.get_finished_spans()]
+    (request,) = there.requests
+    for secret in (endpoint["secret"], to(there), request.headers["webhook-signature"]):
+        assert not [text for text in told if secret in text]

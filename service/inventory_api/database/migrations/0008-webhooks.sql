@@ -3,6 +3,14 @@
 
 -- migrate: apply
 
+-- Version 7 of RFC 9562: milliseconds since 1970, and random bits. PostgreSQL 18 has one, and those before have not.
+CREATE FUNCTION uuid7() RETURNS uuid LANGUAGE sql VOLATILE AS $$
+    SELECT encode(set_bit(set_bit(overlay(uuid_send(gen_random_uuid())
+                                          PLACING substring(int8send((extract(epoch FROM clock_timestamp()) * 1000)::bigint)
+                                                            FROM 3)
+                                          FROM 1 FOR 6), 52, 1), 53, 1), 'hex')::uuid
+$$;
+
 -- One that was deleted is kept until its deliveries are gone. `failures` are those in a row, the last one included. Until
 -- `paused_until`, because of them, and until `retry_after`, because it asks for that, nothing is sent to it. What comes of an
 -- attempt counts for the `generation` that it was made for: one that leads elsewhere, or was enabled again, begins anew. One
@@ -104,3 +112,5 @@ DROP TABLE webhook_delivery;
 DROP TABLE event;
 
 DROP TABLE webhook_endpoint;
+
+DROP FUNCTION uuid7;

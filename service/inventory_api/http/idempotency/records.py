@@ -89,4 +89,4 @@ async def insert(session: Session, key: Key, answer: Answer) -> bool:
 
 async def purge(session: Session) -> int:
     """Remove records that count no more; how many, at most `PURGED`."""
-    return await session.remove(PURGE, PURGED)
+    return await session.execute(PURGE, PURGED)
