@@ -46,12 +46,12 @@ BY_STATUS = "SELECT status, count(*) FROM webhook_delivery GROUP BY status"
 EVENTS = "SELECT id FROM event"
 DISABLE = "UPDATE webhook_endpoint SET status = 'disabled', disabled_reason = 'requested'"
 ENABLE = "UPDATE webhook_endpoint SET status = 'enabled', disabled_reason = NULL"
-# From the order to the answer of whoever takes it, in seconds.
+# From the order to what is recorded of the answer of whoever takes it, in seconds.
 DELAYS = """
-SELECT extract(epoch FROM delivery.updated_at - delivery.created_at)::float8
-FROM webhook_delivery delivery WHERE endpoint_id = ANY ($1::uuid[]) AND status = 'delivered'
+SELECT extract(epoch FROM delivery.updated_at - (event.body::jsonb ->> 'timestamp')::timestamptz)::float8
+FROM webhook_delivery delivery JOIN event ON event.id = event_id
+WHERE endpoint_id = ANY ($1::uuid[]) AND status = 'delivered'
 """
-LOST = "SELECT id FROM event WHERE id NOT IN (SELECT event_id FROM webhook_delivery)"
 
 
 def test_partners_that_misbehave_are_in_nobodys_way(drill: Drill) -> None:
@@ -165,7 +165,6 @@ def _kill(drill: Drill, kills: int, orders_made: int) -> None:
         drill.report.say(f"{kills} workers were killed, each in the middle of deliveries")
         _claim_delivered(drill, told)
         drill.report.claim("every order is told of", len(drill.world.fetch(EVENTS)) == orders_made, orders_made)
-        drill.report.claim("to everybody", drill.world.fetch(LOST) == [])
     drill.report.verdict()
 
 

@@ -15,12 +15,16 @@ from inventory_api.stock.schemas import ChangedLevel, LowLevel
 from inventory_api.webhooks.model import TEST
 
 EVENT_TYPES: tuple[EventType, ...] = get_args(EventType)
+# Of each, by the Standard Webhooks specification.
 HEADERS = {
     "webhook-id": "Of the event: the same, however often it is sent.",
     "webhook-timestamp": "When this was sent, in seconds since 1970.",
-    "webhook-signature": "`v1,` and a signature, by the Standard Webhooks specification; while a secret is replaced, "
-    "two of them with a space between.",
+    "webhook-signature": "`v1,` and a signature; while a secret is replaced, two of them with a space between.",
 }
+PARAMETERS = [
+    {"name": name, "in": "header", "required": True, "description": text, "schema": {"type": "string"}}
+    for name, text in HEADERS.items()
+]
 
 
 class TestData(BaseModel):
@@ -37,7 +41,7 @@ EVENTS: Mapping[str, tuple[type[BaseModel], str]] = {
     "order.created": (OrderView, "An order was made, and its lines are reserved."),
     "order.fulfilled": (OrderView, "An order was fulfilled: its lines have left."),
     "order.cancelled": (OrderView, "An order was cancelled: its lines are available again."),
-    "inventory.item.updated": (ItemView, "An item was made, or one of its fields was changed, `quantity` too."),
+    "inventory.item.updated": (ItemView, "An item was made, or changed by PUT or PATCH."),
     "inventory.level.changed": (
         ChangedLevel,
         "The stock of an item at a location has changed. Of two that are told, the higher `version` is the later.",
@@ -64,6 +68,7 @@ def declared() -> APIRouter:
             description=text,
             operation_id=kind.replace(".", "_"),
             tags=["events"],
+            openapi_extra={"parameters": PARAMETERS},
             status_code=204,
             response_description="Taken, as with any other status of 2xx.",
             responses={"default": {"description": "Not taken: it is sent again later; but for 410, never again."}},

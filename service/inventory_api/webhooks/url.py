@@ -13,6 +13,8 @@ HTTPS_PORT = 443
 LEAST_HIGH_PORT = 1024
 # As a client of HTTP would send it: what is not ASCII, a space or a backslash is read by each parser in another way.
 TEXT = re.compile(r"[!-\[\]-~]+")
+# Parsers differ in what they make of anything beside these.
+AUTHORITY = re.compile(r"(\[[^\[\]]*\]|[^\[\]:]*)(:[0-9]*)?")
 LABEL = re.compile(r"[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?", re.IGNORECASE)
 # By the URL standard of WHATWG, a host whose last label is a number is an IPv4 address, in whatever spelling.
 NUMBER = re.compile(r"[0-9]+|0x[0-9a-f]*", re.IGNORECASE)
@@ -56,6 +58,8 @@ def parse(text: str, *, admit_loopback: bool = False) -> Url:
         host = parts.hostname or ""
     except ValueError:
         raise UrlRefused("It is not a URL.") from None
+    if not AUTHORITY.fullmatch(parts.netloc.rpartition("@")[2]):
+        raise UrlRefused("It is not a URL.")
     if "@" in parts.netloc:
         raise UrlRefused("It must not have a user or a password.")
     if "#" in text:

@@ -89,6 +89,9 @@ async def test_what_is_told_is_what_the_document_says(service: Service, url: str
     await adjust(service, -1, sku="B-2")
     document = (await service.anonymous.get("/openapi.json")).json()
     webhooks, schemas = document["webhooks"], document["components"]["schemas"]
+    for webhook in webhooks.values():
+        names = [parameter["name"] for parameter in webhook["post"]["parameters"]]
+        assert names == ["webhook-id", "webhook-timestamp", "webhook-signature"]
     seen = set()
     for event in await told(url):
         content = webhooks[event["type"]]["post"]["requestBody"]["content"]["application/json"]["schema"]

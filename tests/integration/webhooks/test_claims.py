@@ -485,6 +485,12 @@ async def test_what_is_old_is_removed_and_what_waits_is_kept(service: Service, d
         assert await webhooks.purge(session, 30) == 0
         assert [await rows(table) for table in ("webhook_delivery", "event", "webhook_attempt")] == [1, 1, 0]
         assert (await deliveries(service))[0]["id"] == waits["id"]
+        path = f"/webhooks/endpoints/{endpoint['id']}"
+        (await service.api.patch(path, json={"status": "disabled"})).raise_for_status()
+        assert await webhooks.purge(session, 30) == 0
+        await execute(database_url, "UPDATE webhook_endpoint SET updated_at = updated_at - interval '31 days'")
+        assert await webhooks.purge(session, 30) == 1
+        assert (await deliveries(service))[0]["status"] == "cancelled", "nobody will ever enable it again"
         (await service.api.delete(f"/webhooks/endpoints/{endpoint['id']}")).raise_for_status()
         await execute(database_url, "UPDATE webhook_endpoint SET updated_at = updated_at - interval '31 days'")
         await execute(database_url, "UPDATE webhook_delivery SET updated_at = updated_at - interval '31 days'")
