@@ -492,6 +492,9 @@ async def test_what_is_old_is_removed_and_what_waits_is_kept(service: Service, d
         assert await webhooks.purge(session, 30) == 1
         assert (await deliveries(service))[0]["status"] == "cancelled", "nobody will ever enable it again"
         (await service.api.delete(f"/webhooks/endpoints/{endpoint['id']}")).raise_for_status()
+        await execute(database_url, "DELETE FROM webhook_delivery")
+        await webhooks.purge(session, 30)
+        assert await rows("webhook_endpoint") == 1, "not before it is old"
         await execute(database_url, "UPDATE webhook_endpoint SET updated_at = updated_at - interval '31 days'")
         await execute(database_url, "UPDATE webhook_delivery SET updated_at = updated_at - interval '31 days'")
 

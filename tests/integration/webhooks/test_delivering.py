@@ -30,7 +30,7 @@ from tests.support.service import Service, running
 from tests.support.waiting import eventually
 from tests.support.working import until
 
-from inventory_api.webhooks import attempt
+from inventory_api.webhooks import attempt, deliverer
 
 OK = b"HTTP/1.1 204 No Content\r\n\r\n"
 OOPS = b"HTTP/1.1 500 Oops\r\ncontent-length: 4\r\n\r\noops"
@@ -151,6 +151,9 @@ async def test_what_is_not_taken_is_sent_again_as_it_was(service: Service, datab
         await sold(service)
         (delivery,) = await ended(service, 1)
         assert [worker.outcome(one) for one in ("delivered", "retried", "failed")] == [1, 2, 0]
+        value = worker.metrics.registry.get_sample_value
+        attempts = [value("webhook_attempts_bucket", {"le": bound}) for bound in ("2.0", "3.0")]
+        assert (attempts, value("webhook_attempt_duration_seconds_count")) == ([0, 1], 3)
     assert len({*ids(there.requests)}) == len({request.body for request in there.requests}) == 1
     assert len(there.requests) == 3
     for request in there.requests:
@@ -358,6 +361,25 @@ async def test_a_test_is_accepted_at_once_and_sent_once(service: Service, databa
     assert (found["status"], found["attempt_count"], len(there.requests)) == ("failed", 1, 1)
     assert json.loads(there.requests[0].body) == found["body"]
     assert found["body"]["data"] == {"endpoint": endpoint["id"]}
+
+
+async def test_a_test_that_is_asked_for_again_is_sent_once_more(service: Service, database_url: str) -> None:
+    async with partner(OOPS) as there, delivering(database_url) as worker:
+        delivery = await send_test(service, await add_endpoint(service, to(there)))
+        await until(lambda: worker.outcome("failed") == 1)
+        (await service.api.post(f"/webhooks/deliveries/{delivery['id']}/redeliver")).raise_for_status()
+        await until(lambda: worker.outcome("failed") == 2)
+        assert (worker.outcome("retried"), len(there.requests)) == (0, 2)
+
+
+async def test_what_happens_is_sent_when_it_is_told_and_not_when_it_is_time_to_look(
+    service: Service, database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(deliverer, "POLL_SECONDS", 600)
+    async with partner(OK) as there, delivering(database_url) as worker:
+        await add_endpoint(service, to(there), "order.created")
+        await sold(service)
+        await until(lambda: worker.outcome("delivered") == 1)
 
 
 async def test_what_a_partner_answers_is_kept_short_and_without_secrets(service: Service, database_url: str) -> None:

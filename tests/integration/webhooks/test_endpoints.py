@@ -2,10 +2,11 @@
 
 import asyncio
 import uuid
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from tests.support.database import fetch
+from tests.support.database import execute, fetch
 from tests.support.delivering import ENDPOINTS, add_endpoint, deliveries, endpoint_of, problem_of, send_test
 from tests.support.selling import post
 from tests.support.service import Service, error_of, running, write_keys
@@ -139,6 +140,37 @@ async def test_one_that_is_disabled_is_tested_and_sent_again_to_when_it_is_enabl
     assert (await service.api.post(f"{path}/test")).status_code == 202
 
 
+@pytest.mark.parametrize(
+    ("before", "change", "anew"),
+    [
+        ("status = 'enabled', disabled_reason = NULL", {"url": f"{URL}/new"}, True),
+        ("status = 'disabled', disabled_reason = 'gone'", {"status": "enabled"}, True),
+        ("status = 'enabled', disabled_reason = NULL", {"description": "x"}, False),
+        ("status = 'enabled', disabled_reason = NULL", {"status": "disabled"}, False),
+    ],
+)
+async def test_one_that_is_moved_or_enabled_begins_without_failures(
+    service: Service, database_url: str, before: str, change: dict[str, str], anew: bool
+) -> None:
+    endpoint = await add_endpoint(service, URL)
+    later = "clock_timestamp() + interval '1 hour'"
+    troubled = f"failures = 7, failing_since = {later}, paused_until = {later}, retry_after = {later}, is_slow = true"
+    await execute(database_url, f"UPDATE webhook_endpoint SET {before}, {troubled}")  # noqa: S608
+    changed = (await service.api.patch(f"{ENDPOINTS}/{endpoint['id']}", json=change)).raise_for_status().json()
+    assert (changed["failures"], changed["failing_since"] is None) == ((0, True) if anew else (7, False))
+    assert (changed["paused_until"] is None) == anew
+    statement = "SELECT is_slow, generation FROM webhook_endpoint"
+    row = (await asyncio.to_thread(fetch, database_url, statement))[0]
+    assert tuple(row) == ((False, 2) if anew else (True, 1))
+
+
+async def test_why_it_was_disabled_is_kept_when_something_else_is_changed(service: Service, database_url: str) -> None:
+    endpoint = await add_endpoint(service, URL)
+    await execute(database_url, "UPDATE webhook_endpoint SET status = 'disabled', disabled_reason = 'gone'")
+    changed = await service.api.patch(f"{ENDPOINTS}/{endpoint['id']}", json={"description": "x"})
+    assert (changed.json()["status"], changed.json()["disabled_reason"]) == ("disabled", "gone")
+
+
 async def test_of_many_who_rotate_at_once_each_is_told_a_secret_and_the_last_counts(
     service: Service, database_url: str
 ) -> None:
@@ -149,7 +181,8 @@ async def test_of_many_who_rotate_at_once_each_is_told_a_secret_and_the_last_cou
     assert len({*by_version}) == 4
     row = (await asyncio.to_thread(fetch, database_url, "SELECT secret, previous_secret FROM webhook_endpoint"))[0]
     assert tuple(row) == (by_version[3], by_version[2])
-    assert (await endpoint_of(service, endpoint))["previous_secret_until"] is not None
+    until = datetime.fromisoformat((await endpoint_of(service, endpoint))["previous_secret_until"])
+    assert timedelta(hours=23) < until - datetime.now(UTC) <= timedelta(hours=24)
 
 
 async def test_lists_are_by_age_and_narrowed_by_what_is_asked(service: Service) -> None:

@@ -7,7 +7,9 @@ import struct
 from collections.abc import Sequence
 from ipaddress import ip_address
 
+import aiodns
 import httpcore
+import pycares
 import pytest
 import trustme
 from tests.support.partner import Behaviour, Partner, partner
@@ -273,6 +275,52 @@ async def test_the_next_address_has_its_time_where_one_says_nothing(monkeypatch:
         with pytest.raises(NotAnswered, match="timeout"):
             await post(backend, to(there))
     assert asked == [("127.0.0.1", sending.CONNECT_SECONDS / 2), ("::1", sending.CONNECT_SECONDS / 2)]
+
+
+async def test_an_address_is_dialled_by_its_number_in_brackets() -> None:
+    async with partner(OK, host="::1") as there, Resolver() as resolve:
+        backend = CheckedBackend(resolve, admit_loopback=True)
+        assert (await post(backend, to(there, "::1"))).is_success
+    assert there.requests[0].headers["host"] == f"[::1]:{there.port}"
+
+
+async def test_who_takes_no_connection_is_given_up_long_before_who_gives_no_answer(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """By the look-up as well."""
+    monkeypatch.setattr(sending, "CONNECT_SECONDS", 0.2)
+    monkeypatch.setattr(sending, "TOTAL_SECONDS", 600)
+
+    async def never(host: str, port: int) -> list[Address]:
+        del host, port
+        await asyncio.sleep(600)
+        return []
+
+    class Network:
+        async def connect_tcp(self, *_: object, **__: object) -> None:
+            await asyncio.sleep(600)
+
+    silent = resolving(["127.0.0.1"])
+    monkeypatch.setattr(silent, "_network", Network())
+    async with partner(OK) as there:
+        for backend in (CheckedBackend(never), silent):
+            with pytest.raises(NotAnswered, match="timeout"):
+                await asyncio.wait_for(post(backend, to(there)), 20)
+
+
+async def test_a_name_is_looked_up_as_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    """In no search domain, by which it could become one of the cluster's."""
+    asked: list[dict[str, object]] = []
+    made = aiodns.DNSResolver
+
+    def note(**options: object) -> aiodns.DNSResolver:
+        asked.append(options)
+        return made(**options)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(aiodns, "DNSResolver", note)
+    async with Resolver():
+        pass
+    assert [options["flags"] for options in asked] == [pycares.ARES_FLAG_NOSEARCH]
 
 
 async def test_no_connection_is_left_behind() -> None:

@@ -31,7 +31,8 @@ URLS = (
     "https://169.254.169.254/latest/meta-data/", "https://[fd00:ec2::254]/", "https://10.0.0.1/", "https://0.0.0.0/",
     "https://224.0.0.1/", "https://255.255.255.255/", "https://metadata.internal/", "https://partner.example:22/",
     "https://[2606:4700::1111]x:443/", "https://x[2606:4700::1111]/", "https://partner.example:443:80/",
-    "https://kubernetes.default.svc/", "gopher://127.0.0.1:{port}/", "file:///etc/passwd", "//127.0.0.1:{port}/", "https://\u24db\u24de\u24d2al:{port}/",
+    "https://kubernetes.default.svc/", "https://host.localdomain/", "gopher://127.0.0.1:{port}/",
+    "file:///etc/passwd", "//127.0.0.1:{port}/", "https://\u24db\u24de\u24d2al:{port}/",
 )  # fmt: skip
 # What names may resolve to. Those that have a public one among them are refused as a whole.
 ANSWERS = (

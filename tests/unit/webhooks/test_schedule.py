@@ -47,6 +47,7 @@ def test_a_pause_is_of_all_requests_where_the_status_says_so() -> None:
     [
         ("120", 120.0), (" 7 ", 7.0), ("0", 0.0), ("9" * 500, 9_999_999_999.0),
         ("Sun, 01 Mar 2026 08:02:00 GMT", 120.0), ("Sun, 01 Mar 2026 07:00:00 GMT", 0.0),
+        ("Sun, 01 Mar 2026 10:02:00 +0200", 120.0),
         (None, None), ("", None), ("soon", None), ("-5", None), ("1.5", None), ("\N{SUPERSCRIPT TWO}", None),
         ("Sun, 99 Mar 2026 08:02:00 GMT", None), ("Mon, 01 Jan 99999999999999999999 00:00:00 GMT", None),
         ("Sun, 01 Mar 2026 08:02:00 +9999999999", None), ("Sun, 01 Mar 2026 99999999999999999999:00:00 GMT", None),
