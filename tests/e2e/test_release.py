@@ -205,10 +205,10 @@ def test_a_closed_network_lets_through_what_is_needed_and_nothing_else(
             "the way out is closed", lambda: not connects(cluster, _any_pod(cluster), "kubernetes.default", 443)
         )
         await_claim("the database is closed", lambda: not connects(cluster, name, f"{RELEASE}-postgresql", 5432))
-        assert not connects(cluster, name, f"{RELEASE}-valkey", 6379)
+        await_claim("Redis is closed", lambda: not connects(cluster, name, f"{RELEASE}-valkey", 6379))
         assert connects(cluster, name, RELEASE, 80)
         (worker,) = [pod["metadata"]["name"] for pod in cluster.items("pods", "worker")]
-        assert not connects(cluster, worker, RELEASE, 80), "partners are on the internet, and not in the cluster"
+        await_claim("partners are not in the cluster", lambda: not connects(cluster, worker, RELEASE, 80))
         partners = "networkPolicy.webhooks.to[0].podSelector.matchLabels.app\\.kubernetes\\.io/component=api"
         cluster.upgrade("replicaCount=2", "networkPolicy.enabled=true", partners)
         await_claim("they are where they are said to be", lambda: connects(cluster, worker, RELEASE, 80))

@@ -103,7 +103,9 @@
 {{- end }}
 {{- end }}
 
-{{/* All addresses but those that the service refuses as well (webhooks/networks.py). */}}
+{{/*
+All addresses but those that the service refuses as well (webhooks/networks.py); those of IPv6 where pods have such.
+*/}}
 {{- define "inventory-api.internet" -}}
 - ipBlock:
     cidr: 0.0.0.0/0
@@ -127,6 +129,7 @@
       - 203.0.113.0/24
       - 224.0.0.0/4
       - 240.0.0.0/4
+{{- if eq .Values.bindAddress "::" }}
 - ipBlock:
     cidr: 2000::/3
     except:
@@ -135,6 +138,7 @@
       - 2002::/16
       - 2620:4f:8000::/48
       - 3fff::/20
+{{- end }}
 {{- end }}
 
 {{- define "inventory-api.egressOf.migration" -}}
