@@ -95,7 +95,7 @@ class CheckedBackend(httpcore.AsyncNetworkBackend):
 
     async def _checked(self, host: str, port: int) -> Sequence[Address]:
         try:
-            addresses = await self._resolve(host, port)
+            addresses = await self._resolve(host.removeprefix("[").removesuffix("]"), port)
         except (OSError, UnicodeError) as error:
             raise httpcore.ConnectError(f"the name does not resolve: {error}") from error
         for address in addresses:

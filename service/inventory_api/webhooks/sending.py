@@ -74,7 +74,11 @@ class Sender:
             httpcore.URL(scheme=url.scheme.encode(), host=host.encode(), port=url.port, target=url.target.encode()),
             headers=[(name.encode(), value.encode()) for name, value in _all(headers, host, url, body).items()],
             content=body.encode(),
-            extensions={"timeout": {"connect": CONNECT_SECONDS, "pool": TOTAL_SECONDS}},
+            # By TLS it is asked for as its certificate has it: an address without brackets.
+            extensions={
+                "timeout": {"connect": CONNECT_SECONDS, "pool": TOTAL_SECONDS},
+                "sni_hostname": url.host,
+            },
         )
         try:
             async with asyncio.timeout(TOTAL_SECONDS):

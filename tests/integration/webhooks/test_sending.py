@@ -278,9 +278,14 @@ async def test_the_next_address_has_its_time_where_one_says_nothing(monkeypatch:
 
 
 async def test_an_address_is_dialled_by_its_number_in_brackets() -> None:
-    async with partner(OK, host="::1") as there, Resolver() as resolve:
+    """And its certificate names it without."""
+    authority = trustme.CA()
+    serving, asking = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH), ssl.create_default_context()
+    authority.issue_cert("::1").configure_cert(serving)
+    authority.configure_trust(asking)
+    async with partner(OK, host="::1", context=serving) as there, Resolver() as resolve:
         backend = CheckedBackend(resolve, admit_loopback=True)
-        assert (await post(backend, to(there, "::1"))).is_success
+        assert (await post(backend, to(there, "::1", "https"), asking)).is_success
     assert there.requests[0].headers["host"] == f"[::1]:{there.port}"
 
 
