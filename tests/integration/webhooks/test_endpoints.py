@@ -33,26 +33,19 @@ async def test_the_secret_is_told_once(service: Service, database_url: str) -> N
     assert kept["secret"] == secret
 
 
-@pytest.mark.parametrize(
-    "url",
-    ["http://partner.example/", "https://user@partner.example/", "https://partner.example:22/", "https://127.0.0.1/",
-     "https://2130706433/", "https://0x7f.1/", "https://0177.0.0.1/", "https://[::1]/", "https://[::ffff:10.0.0.1]/",
-     "https://[64:ff9b::7f00:1]/", "https://[2002:7f00:1::]/", "https://169.254.169.254/latest", "https://localhost/",
-     "https://224.0.0.1/", "https://[fe80::1]/", "https://intranet/", "ftp://partner.example/", "https:///x", "x",
-     "http://127.0.0.1:8000/"],
-)  # fmt: skip
-async def test_one_that_leads_elsewhere_than_to_the_internet_is_refused(service: Service, url: str) -> None:
-    """At creation and by PATCH; what it says repeats nothing of it."""
+async def test_one_that_leads_elsewhere_than_to_the_internet_is_refused(service: Service) -> None:
+    """At creation and by PATCH; what it says repeats nothing of it. `test_ssrf.py` has every spelling."""
     endpoint = await add_endpoint(service, URL)
-    for answer in (
-        await service.api.post(ENDPOINTS, json={**NEW, "url": url}),
-        await service.api.patch(f"{ENDPOINTS}/{endpoint['id']}", json={"url": url}),
-    ):
-        error = error_of(answer)
-        (detail,) = error["details"]
-        assert (answer.status_code, error["type"]) == (422, "VALIDATION_FAILURE")
-        assert (detail["location"], detail["code"]) == (["body", "url"], "url_refused")
-        assert len(url) < 12 or url.partition("//")[2].strip("/") not in answer.text
+    for url in ("http://partner.example/hook-1", "https://user@partner.example/hook-1", "https://127.0.0.1/hook-1"):
+        for answer in (
+            await service.api.post(ENDPOINTS, json={**NEW, "url": url}),
+            await service.api.patch(f"{ENDPOINTS}/{endpoint['id']}", json={"url": url}),
+        ):
+            error = error_of(answer)
+            (detail,) = error["details"]
+            assert (answer.status_code, error["type"]) == (422, "VALIDATION_FAILURE")
+            assert (detail["location"], detail["code"]) == (["body", "url"], "url_refused")
+            assert "hook-1" not in answer.text
     assert (await endpoint_of(service, endpoint))["url"] == URL
 
 
@@ -63,14 +56,14 @@ async def test_this_machine_may_be_one_where_that_is_set(service: Service) -> No
     assert problem_of(refused) == (422, "VALIDATION_FAILURE")
 
 
-@pytest.mark.parametrize(
-    "body",
-    [{}, {"url": URL}, {**NEW, "events": []}, {**NEW, "events": ["order.shipped"]}, {**NEW, "events": "order.created"},
-     {**NEW, "events": ["order.created"] * 2}, {**NEW, "secret": "whsec_x"}, {**NEW, "status": "enabled"},
-     {**NEW, "events": ["webhook.test"]}, {**NEW, "url": None}, {**NEW, "url": "https://p.example/" + "a" * 2000}],
-)  # fmt: skip
-async def test_what_is_not_an_endpoint_is_none(service: Service, body: dict[str, Any]) -> None:
-    assert problem_of(await service.api.post(ENDPOINTS, json=body)) == (422, "VALIDATION_FAILURE")
+async def test_what_is_not_an_endpoint_is_none(service: Service) -> None:
+    bodies: list[dict[str, Any]] = [
+        {}, {"url": URL}, {**NEW, "events": []}, {**NEW, "events": ["order.shipped"]}, {**NEW, "events": "order.created"},
+        {**NEW, "events": ["order.created"] * 2}, {**NEW, "secret": "whsec_x"}, {**NEW, "status": "enabled"},
+        {**NEW, "events": ["webhook.test"]}, {**NEW, "url": None}, {**NEW, "url": "https://p.example/" + "a" * 2000},
+    ]  # fmt: skip
+    for body in bodies:
+        assert problem_of(await service.api.post(ENDPOINTS, json=body)) == (422, "VALIDATION_FAILURE"), body
 
 
 async def test_a_creation_that_is_sent_again_is_answered_as_it_was(service: Service) -> None:
