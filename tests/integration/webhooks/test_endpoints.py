@@ -58,7 +58,8 @@ async def test_this_machine_may_be_one_where_that_is_set(service: Service) -> No
 
 async def test_what_is_not_an_endpoint_is_none(service: Service) -> None:
     bodies: list[dict[str, Any]] = [
-        {}, {"url": URL}, {**NEW, "events": []}, {**NEW, "events": ["order.shipped"]}, {**NEW, "events": "order.created"},
+        {}, {"url": URL}, {**NEW, "events": []}, {**NEW, "events": ["order.shipped"]},
+        {**NEW, "events": "order.created"},
         {**NEW, "events": ["order.created"] * 2}, {**NEW, "secret": "whsec_x"}, {**NEW, "status": "enabled"},
         {**NEW, "events": ["webhook.test"]}, {**NEW, "url": None}, {**NEW, "url": "https://p.example/" + "a" * 2000},
     ]  # fmt: skip
