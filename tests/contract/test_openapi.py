@@ -24,6 +24,7 @@ EXAMPLES = 40
 ACCEPTED = 5
 THERE = {
     "sku": "BOLT-M8", "code": "MAIN", "location": "MAIN", "warehouse_location": "MAIN", "from": "MAIN", "to": "EAST",
+    "url": "https://partner.example/hook",
 }  # fmt: skip
 FAILURE = 400
 # What is right by the document may still not fit what is there: a cursor, a tag, a key that was used.
@@ -35,7 +36,7 @@ UNFIT = {
 # Nor can a document say that 1.0 is no integer, that NUL is no text, or what must be between two fields.
 UNSAYABLE = {
     "immutable", "int_type", "string_unicode", "same_location", "attributes_bounds", "rfc3339_time",
-    "too_much",
+    "too_much", "url_refused",
 }  # fmt: skip
 # What `Allow` says of these paths is that of an item too, which may have such a name.
 ALSO_SKUS = {"/inventory/adjustments", "/inventory/transfers"}
@@ -130,6 +131,17 @@ def _sold(client: httpx.Client, collection: str) -> str:
     return str(made.json()["id"])
 
 
+def _made(client: httpx.Client, collection: str) -> str:
+    """As `_sold`, of any resource."""
+    if not collection.startswith("/webhooks"):
+        return _sold(client, collection)
+    endpoint = client.post("/webhooks/endpoints", json={"url": THERE["url"], "events": ["order.created"]})
+    made = endpoint.raise_for_status().json()["id"]
+    if collection == "/webhooks/endpoints":
+        return str(made)
+    return str(client.post(f"/webhooks/endpoints/{made}/test").raise_for_status().json()["id"])
+
+
 def _dead(url: str) -> int:
     """The id of a new dead letter."""
     (row,) = fetch(
@@ -143,7 +155,7 @@ def _fit(case: Any, client: httpx.Client, url: str) -> None:
     there: dict[str, Any] = dict(THERE)
     if "{id}" in case.path:
         collection = case.path.partition("/{")[0]
-        there["id"] = _dead(url) if collection == "/jobs/dead-letters" else _sold(client, collection)
+        there["id"] = _dead(url) if collection == "/jobs/dead-letters" else _made(client, collection)
     case.path_parameters = {name: there.get(name, value) for name, value in (case.path_parameters or {}).items()}
     case.query.pop("cursor", None)
     if "If-Match" in case.headers:

@@ -78,9 +78,9 @@ class EndpointView(BaseModel):
     """An endpoint. `failures` are those in a row; `paused_until`: nothing is sent before that, because of them."""
 
     model_config = example(
-        id=ENDPOINT_ID, url=URL, events=["order.created", "order.cancelled"], description="The shop", status="enabled",
-        disabled_reason=None, failures=0, failing_since=None, paused_until=None, previous_secret_until=None, version=1,
-        created_at=MOMENT, updated_at=MOMENT,
+        id=ENDPOINT_ID, url=URL, events=["order.created", "order.cancelled"], description="The shop", status="disabled",
+        disabled_reason="failing", failures=31, failing_since=MOMENT, paused_until=MOMENT, previous_secret_until=MOMENT,
+        version=2, created_at=MOMENT, updated_at=MOMENT,
     )  # fmt: skip
 
     id: UUID
@@ -111,9 +111,9 @@ class EndpointWithSecret(EndpointView):
     """Also what its signatures are verified with; it is not told again."""
 
     model_config = example(
-        id=ENDPOINT_ID, url=URL, events=["order.created", "order.cancelled"], description="The shop", status="enabled",
-        disabled_reason=None, failures=0, failing_since=None, paused_until=None, previous_secret_until=None, version=1,
-        created_at=MOMENT, updated_at=MOMENT, secret=SECRET,
+        id=ENDPOINT_ID, url=URL, events=["order.created", "order.cancelled"], description="The shop", status="disabled",
+        disabled_reason="failing", failures=31, failing_since=MOMENT, paused_until=MOMENT, previous_secret_until=MOMENT,
+        version=2, created_at=MOMENT, updated_at=MOMENT, secret=SECRET,
     )  # fmt: skip
 
     secret: str
@@ -141,8 +141,8 @@ class DeliveryView(BaseModel):
     """An event on its way to an endpoint. `attempt_count` includes the one that is being made."""
 
     model_config = example(
-        id=DELIVERY_ID, endpoint=ENDPOINT_ID, event={"id": EVENT_ID, "type": "order.created"}, status="delivered",
-        attempt_count=1, next_attempt_at=None, request_id="01a20a1b-7d82-73dc-b78a-69813c3423f9",
+        id=DELIVERY_ID, endpoint=ENDPOINT_ID, event={"id": EVENT_ID, "type": "order.created"}, status="pending",
+        attempt_count=1, next_attempt_at=MOMENT, request_id="01a20a1b-7d82-73dc-b78a-69813c3423f9",
         trace_id="d4eb709b751e68b6d33b18db4c0c656d", created_at=MOMENT, updated_at=MOMENT,
     )  # fmt: skip
 
@@ -169,7 +169,7 @@ class AttemptView(BaseModel):
     """One request. Without a status code and a reason it is being made."""
 
     model_config = example(
-        number=1, started_at=MOMENT, duration_ms=41.7, status_code=204, reason=None, response=None
+        number=1, started_at=MOMENT, duration_ms=41.7, status_code=503, reason="worker ended", response="busy"
     )  # fmt: skip
 
     number: int
@@ -188,12 +188,12 @@ class DeliveryDetail(DeliveryView):
     """Also what is sent, and the last 100 attempts to, newest first."""
 
     model_config = example(
-        id=DELIVERY_ID, endpoint=ENDPOINT_ID, event={"id": EVENT_ID, "type": "order.created"}, status="delivered",
-        attempt_count=1, next_attempt_at=None, request_id="01a20a1b-7d82-73dc-b78a-69813c3423f9",
+        id=DELIVERY_ID, endpoint=ENDPOINT_ID, event={"id": EVENT_ID, "type": "order.created"}, status="pending",
+        attempt_count=1, next_attempt_at=MOMENT, request_id="01a20a1b-7d82-73dc-b78a-69813c3423f9",
         trace_id="d4eb709b751e68b6d33b18db4c0c656d", created_at=MOMENT, updated_at=MOMENT,
         body={"type": "order.created", "timestamp": MOMENT, "data": {}},
-        attempts=[{"number": 1, "started_at": MOMENT, "duration_ms": 41.7, "status_code": 204, "reason": None,
-                   "response": None}],
+        attempts=[{"number": 1, "started_at": MOMENT, "duration_ms": 41.7, "status_code": 503,
+                   "reason": "worker ended", "response": "busy"}],
     )  # fmt: skip
 
     body: dict[str, Any]
