@@ -4,6 +4,7 @@ import json
 import os
 import re
 import subprocess
+from base64 import b64decode
 from typing import Any
 
 import pytest
@@ -17,6 +18,7 @@ from .client import Client, PortForward
 from .cluster import RELEASE, Cluster, Manifest, is_ready, restarts, say
 from .conftest import ITEM, Installation
 from .load import load
+from .production import secret
 from .stranger import connects, stranger
 
 KEPT = "kept"
@@ -266,15 +268,22 @@ def test_a_rollout_under_load_loses_no_request(cluster: Cluster, item: str) -> N
 
 def test_a_failed_migration_is_tried_again_by_the_next_upgrade(cluster: Cluster, client: Client, item: str) -> None:
     """A failed Job would stay failed under its name, so that the next one gets another."""
-    impatient = ("replicaCount=2", "migrations.timeoutSeconds=1", "migrations.backoffLimit=0")
-    cluster.scale_database(0)
-    cluster.upgrade(*impatient, wait=False)
+    owner, url = "migration-owner", b64decode(cluster.secret("database")["url"]).decode()
+    values = ("replicaCount=2", "migrations.timeoutSeconds=2", "migrations.backoffLimit=0")
+    values = (*values, f"migrations.existingSecret={owner}")
+
+    def give(address: str) -> None:
+        cluster.kubectl("apply", "--filename", "-", stdin=json.dumps(secret(owner, {"url": address})))
+
+    give("postgresql://nobody@127.0.0.1:9/none")
+    cluster.upgrade(*values, wait=False)
     failed = cluster.await_job_end("Failed")
     say(f"{failed} has failed")
-    cluster.scale_database(1)
-    cluster.upgrade(*impatient)
+    give(url)
+    cluster.upgrade(*values)
     assert cluster.await_job_end("Complete", other_than=failed)
     assert client.request("GET", f"/inventory/{item}").status == 200
+    cluster.kubectl("delete", "secret", owner)
 
 
 def test_a_rollback_returns_to_the_first_revision(cluster: Cluster, client: Client, item: str) -> None:
