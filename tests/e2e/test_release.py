@@ -269,8 +269,8 @@ def test_a_rollout_under_load_loses_no_request(cluster: Cluster, item: str) -> N
 def test_a_failed_migration_is_tried_again_by_the_next_upgrade(cluster: Cluster, client: Client, item: str) -> None:
     """A failed Job would stay failed under its name, so that the next one gets another."""
     owner, url = "migration-owner", b64decode(cluster.secret("database")["url"]).decode()
-    values = ("replicaCount=2", "migrations.timeoutSeconds=2", "migrations.backoffLimit=0")
-    values = (*values, f"migrations.existingSecret={owner}")
+    impatient = ("replicaCount=2", "migrations.timeoutSeconds=2", "migrations.backoffLimit=0")
+    values = (*impatient, f"migrations.existingSecret={owner}")
 
     def give(address: str) -> None:
         cluster.kubectl("apply", "--filename", "-", stdin=json.dumps(secret(owner, {"url": address})))
