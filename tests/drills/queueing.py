@@ -12,6 +12,11 @@ from .drill import Drill
 from .world import make_directory
 
 HEARTBEAT_SECONDS = 2
+# Events that are to be told of, and webhooks that are to be delivered.
+WAITING = """
+SELECT (SELECT count(*) FROM pgqueuer WHERE entrypoint = 'event' AND status <> 'failed')
+       + (SELECT count(*) FROM webhook_delivery WHERE status = 'pending')
+"""
 # What a worker may send to partners on this machine, and how often: a failure is soon forgotten.
 TO_PARTNERS: dict[str, Any] = {
     "webhook_loopback": "true",

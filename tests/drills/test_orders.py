@@ -24,7 +24,7 @@ from tests.support.waiting import wait_until
 from .drill import Drill, all_up
 from .faults import stopped
 from .partners import Partner, partners, subscribe
-from .queueing import TO_PARTNERS, Queue, queue_workers
+from .queueing import TO_PARTNERS, WAITING, Queue, queue_workers
 
 SKUS = [f"HOT-{number}" for number in range(5)]
 CLIENTS, WORKERS, POOL = 64, 2, 16
@@ -34,10 +34,6 @@ RESTOCK_EACH = 10
 KILL_SECONDS = 2.0
 PATIENCE_SECONDS = 30.0
 TRANSIENT = {"OVERLOADED", "DEPENDENCY_UNAVAILABLE", "NOT_READY", "DEADLINE_EXCEEDED", "IDEMPOTENCY_IN_PROGRESS"}
-WAITING = """
-SELECT (SELECT count(*) FROM pgqueuer WHERE entrypoint = 'event' AND status <> 'failed')
-       + (SELECT count(*) FROM webhook_delivery WHERE status = 'pending')
-"""
 VERSIONS = "SELECT sku, version FROM stock_level"
 DEAD = "SELECT count(*) FROM pgqueuer WHERE status = 'failed'"
 ORDERS = "SELECT id, external_ref FROM sales_order"

@@ -32,16 +32,12 @@ from .partners import (
     subscribe,
     takes,
 )
-from .queueing import TO_PARTNERS, queue_workers
+from .queueing import TO_PARTNERS, WAITING, queue_workers
 
 SKUS = [f"SOLD-{number}" for number in range(50)]
 RATE = 40.0
 # As the service has it, of one partner.
 AT_ONCE = 4
-PENDING = """
-SELECT (SELECT count(*) FROM pgqueuer WHERE entrypoint = 'event' AND status <> 'failed')
-       + (SELECT count(*) FROM webhook_delivery WHERE status = 'pending')
-"""
 BY_STATUS = "SELECT status, count(*) FROM webhook_delivery GROUP BY status"
 EVENTS = "SELECT id FROM event"
 DISABLE = "UPDATE webhook_endpoint SET status = 'disabled', disabled_reason = 'requested'"
@@ -84,7 +80,7 @@ def _misbehave(drill: Drill, rounds: int, seconds: float) -> None:
             partner.behaviour = takes
         drill.report.say("all are well from now on")
         healed = time.monotonic()
-        wait_until(lambda: drill.world.fetch(PENDING)[0][0] == 0, 420)
+        wait_until(lambda: drill.world.fetch(WAITING)[0][0] == 0, 420)
         drill.report.say(f"all is delivered {time.monotonic() - healed:.0f} s later")
         _claim_latency(drill, found)
         _claim_delivered(drill, [*bad.values(), *good])
@@ -161,7 +157,7 @@ def _kill(drill: Drill, kills: int, partners_told: int, orders_made: int) -> Non
                 before = sum(len(partner.taken) for partner in told)
                 wait_until(_more(told, before), 90)
                 queue.kill_one()
-            wait_until(lambda: drill.world.fetch(PENDING)[0][0] == 0, 300)
+            wait_until(lambda: drill.world.fetch(WAITING)[0][0] == 0, 300)
         drill.report.say(f"{kills} workers were killed, each in the middle of deliveries")
         _claim_delivered(drill, told)
         drill.report.claim("every order is told of", len(drill.world.fetch(EVENTS)) == orders_made, orders_made)
@@ -197,7 +193,7 @@ def _rate(drill: Drill, endpoints: int, each: int) -> None:
             with queue_workers(drill, count, **TO_PARTNERS):
                 wait_until(_more(told, begun), 60)
                 first = time.monotonic()
-                wait_until(lambda: drill.world.fetch(PENDING)[0][0] == 0, 240)
+                wait_until(lambda: drill.world.fetch(WAITING)[0][0] == 0, 240)
             seconds = time.monotonic() - first
             drill.report.say(
                 f"{count} queue workers: {endpoints * each} deliveries, {endpoints * each / seconds:.0f}/s "

@@ -1,12 +1,11 @@
 """What events there are, and what each says: the `webhooks` of the OpenAPI document."""
 
 from collections.abc import Mapping
-from typing import Annotated, Any, Literal, get_args
+from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter
 from pydantic import BaseModel, Field, create_model
 
-from inventory_api.events import EventType
 from inventory_api.http.schemas import UtcDatetime, example
 from inventory_api.inventory.schemas import ItemView
 from inventory_api.orders.schemas import OrderView
@@ -14,7 +13,6 @@ from inventory_api.reservations.schemas import ReservationView
 from inventory_api.stock.schemas import ChangedLevel, LowLevel
 from inventory_api.webhooks.model import TEST
 
-EVENT_TYPES: tuple[EventType, ...] = get_args(EventType)
 # Of each, by the Standard Webhooks specification.
 HEADERS = {
     "webhook-id": "Of the event: the same, however often it is sent.",

@@ -29,49 +29,49 @@ LEAST_FAILURES = 10
 # Of one attempt: an endpoint that takes longer is in the way of others like one that fails.
 SLOW_SECONDS = 2.0
 
+# Of a delivery, a claim being good for $4 seconds: whether somebody is at it, and whether it is to be sent now.
+CLAIMED = "claimed_at >= statement_timestamp() - $4 * interval '1 second'"
+DUE = f"""status = 'pending' AND next_attempt_at <= statement_timestamp()
+           AND NOT coalesce({CLAIMED}, false)"""
+
 # Those that fail or are slow, or ($1) those that are neither: the longest due first, before these what people ask for.
 # Those that another worker claims from are left to it.
 LOCK_ENDPOINTS = Statement(
     "webhook_claims.lock_endpoints",
-    """
+    f"""
     SELECT endpoint.id
     FROM webhook_endpoint endpoint
     CROSS JOIN LATERAL (
         (SELECT next_attempt_at, false AS can_wait FROM webhook_delivery
-         WHERE endpoint_id = endpoint.id AND status = 'pending' AND requested_at IS NOT NULL
-           AND next_attempt_at <= statement_timestamp()
-           AND coalesce(claimed_at < statement_timestamp() - $4 * interval '1 second', true)
+         WHERE endpoint_id = endpoint.id AND requested_at IS NOT NULL AND {DUE}
          ORDER BY next_attempt_at LIMIT 1)
         UNION ALL
         (SELECT next_attempt_at, true FROM webhook_delivery
          WHERE coalesce(greatest(endpoint.paused_until, endpoint.retry_after) <= statement_timestamp(), true)
-           AND endpoint_id = endpoint.id AND status = 'pending' AND requested_at IS NULL
-           AND next_attempt_at <= statement_timestamp()
-           AND coalesce(claimed_at < statement_timestamp() - $4 * interval '1 second', true)
+           AND endpoint_id = endpoint.id AND requested_at IS NULL AND {DUE}
          ORDER BY next_attempt_at LIMIT 1)
         ORDER BY can_wait LIMIT 1
     ) AS due
     WHERE endpoint.status = 'enabled' AND (endpoint.failures = 0 AND NOT endpoint.is_slow) = $1
       AND (SELECT count(*) FROM webhook_delivery
-           WHERE endpoint_id = endpoint.id AND claimed_at >= statement_timestamp() - $4 * interval '1 second')
+           WHERE endpoint_id = endpoint.id AND {CLAIMED})
           < CASE WHEN endpoint.failures > 0 THEN 1 ELSE $3 END
     ORDER BY due.can_wait, due.next_attempt_at
     LIMIT $2
     FOR NO KEY UPDATE OF endpoint SKIP LOCKED
-    """,
+    """,  # noqa: S608 -- constants
 )
 
 # Of those that are locked, by turns, as many of each as there is room for beside what others have claimed.
 CHOOSE = Statement(
     "webhook_claims.choose",
-    """
+    f"""
     WITH open AS MATERIALIZED (
         SELECT id AS endpoint_id,
                coalesce(greatest(paused_until, retry_after) > statement_timestamp(), false) AS is_paused,
                greatest(CASE WHEN failures > 0 THEN 1 ELSE $3 END
                         - (SELECT count(*) FROM webhook_delivery
-                           WHERE endpoint_id = endpoint.id
-                             AND claimed_at >= statement_timestamp() - $4 * interval '1 second'), 0) AS room
+                           WHERE endpoint_id = endpoint.id AND {CLAIMED}), 0) AS room
         FROM webhook_endpoint endpoint
         WHERE id = ANY ($1)
     ), due AS (
@@ -81,20 +81,16 @@ CHOOSE = Statement(
         FROM open
         CROSS JOIN LATERAL (
             (SELECT id, attempts, next_attempt_at, false AS can_wait FROM webhook_delivery
-             WHERE endpoint_id = open.endpoint_id AND status = 'pending' AND requested_at IS NOT NULL
-               AND next_attempt_at <= statement_timestamp()
-               AND coalesce(claimed_at < statement_timestamp() - $4 * interval '1 second', true)
+             WHERE endpoint_id = open.endpoint_id AND requested_at IS NOT NULL AND {DUE}
              ORDER BY next_attempt_at LIMIT open.room)
             UNION ALL
             (SELECT id, attempts, next_attempt_at, true FROM webhook_delivery
-             WHERE NOT open.is_paused AND endpoint_id = open.endpoint_id AND status = 'pending'
-               AND requested_at IS NULL AND next_attempt_at <= statement_timestamp()
-               AND coalesce(claimed_at < statement_timestamp() - $4 * interval '1 second', true)
+             WHERE NOT open.is_paused AND endpoint_id = open.endpoint_id AND requested_at IS NULL AND {DUE}
              ORDER BY next_attempt_at LIMIT open.room)
         ) AS delivery
     )
     SELECT id, attempts FROM due WHERE turn <= room ORDER BY turn, can_wait, next_attempt_at LIMIT $2
-    """,
+    """,  # noqa: S608 -- constants
 )
 
 # As they were chosen, if they still are: good news may have come. What was begun and never came to an end has used up a
