@@ -50,7 +50,12 @@ async def run(settings: Settings) -> int:
     backend = CheckedBackend(resolver, admit_loopback=settings.webhook_loopback)
     sender = Sender(backend, connections=settings.webhook_concurrency)
     deliverer = Deliverer(
-        resources.database, sender, metrics, resources.webhook_rules, at_once=settings.webhook_concurrency
+        resources.database,
+        sender,
+        metrics,
+        resources.webhook_rules,
+        at_once=settings.webhook_concurrency,
+        heartbeat_seconds=settings.job_heartbeat,
     )
     handlers = Handlers(
         resources.database,

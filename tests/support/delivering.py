@@ -46,6 +46,7 @@ async def delivering(
     delays: Sequence[float] = QUICK_DELAYS,
     *,
     at_once: int = 16,
+    heartbeat_seconds: float = 30,
     rules: Rules | None = None,
     backend: CheckedBackend | None = None,
     tracer: trace.Tracer | None = None,
@@ -58,7 +59,7 @@ async def delivering(
         resolver = await stack.enter_async_context(Resolver())
         backend = backend or CheckedBackend(resolver, admit_loopback=rules.admit_loopback)
         sender = await stack.enter_async_context(Sender(backend))
-        deliverer = Deliverer(opened, sender, metrics, rules, at_once=at_once)
+        deliverer = Deliverer(opened, sender, metrics, rules, at_once=at_once, heartbeat_seconds=heartbeat_seconds)
         handlers = Handlers(opened, lambda: url, RETENTION, rules.schedule, deliverer.wake)
         await stack.enter_async_context(working(url, handlers.publish_events, EVENT, tracer=tracer))
         task = asyncio.create_task(deliverer.run())

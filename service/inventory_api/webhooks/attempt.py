@@ -5,7 +5,8 @@ import time
 from http import HTTPStatus
 
 from inventory_api.webhooks import schedule, signing
-from inventory_api.webhooks.claims import Claim, Result
+from inventory_api.webhooks.claims import Claim
+from inventory_api.webhooks.recording import Result
 from inventory_api.webhooks.rules import Rules
 from inventory_api.webhooks.sending import Answer, NotAnswered, Sender
 from inventory_api.webhooks.snippet import snippet

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import time
 from collections.abc import Sequence
 from contextlib import suppress
 from uuid import UUID
@@ -17,9 +18,10 @@ from inventory_api.database.transaction import in_transaction
 from inventory_api.telemetry import request_context
 from inventory_api.telemetry.metrics import Metrics
 from inventory_api.telemetry.request_context import RequestContext
-from inventory_api.webhooks import attempt, claims, service
-from inventory_api.webhooks.claims import Claim, Result
+from inventory_api.webhooks import attempt, claims, recording, service
+from inventory_api.webhooks.claims import Claim
 from inventory_api.webhooks.model import DisabledReason
+from inventory_api.webhooks.recording import Result
 from inventory_api.webhooks.rules import Rules
 from inventory_api.webhooks.sending import Sender
 
@@ -27,6 +29,8 @@ logger = logging.getLogger(__name__)
 
 POLL_SECONDS = 0.5
 PAUSE_SECONDS = 1.0
+# What is being sent is claimed anew so many times before its claim would lapse.
+RENEWALS = 3
 SENDER = "system:webhooks"
 
 
@@ -41,12 +45,15 @@ class Deliverer:
         rules: Rules,
         *,
         at_once: int,
+        heartbeat_seconds: float,
     ) -> None:
         self._database = database
         self._sender = sender
         self._metrics = metrics
         self._rules = rules
         self._at_once = at_once
+        self._heartbeat_seconds = heartbeat_seconds
+        self._renewed = time.monotonic()
         self._sending: dict[asyncio.Task[None], Claim] = {}
         self._results: list[Result] = []
         self._news = asyncio.Event()
@@ -87,12 +94,13 @@ class Deliverer:
             logger.warning("%d webhooks are sent by others when their claims have ended", len(given_up), exc_info=True)
 
     async def _turn(self) -> None:
-        """Record what has come, claim as many as there is room for, and wait for news."""
+        """Record what has come, keep what is being sent, claim as many as there is room for, and wait for news."""
         self._news.clear()
         found: list[Claim] = []
         async with self._database.session() as session:
             if self._results:
                 await self._record(session)
+            await self._renew(session)
             if not self._stopping:
                 found = await self._claim(session)
             if found and self._ending:
@@ -115,6 +123,14 @@ class Deliverer:
         self._metrics.webhook_attempts.observe(claim.number)
         logger.error("webhook given up: its worker has ended at its last try", extra=_named(claim))
 
+    async def _renew(self, session: Session) -> None:
+        """If it is time to."""
+        if time.monotonic() - self._renewed < self._heartbeat_seconds / RENEWALS:
+            return
+        if sending := [*self._sending.values()]:
+            await claims.renew(session, sending, self._heartbeat_seconds)
+        self._renewed = time.monotonic()
+
     async def _claim(self, session: Session) -> list[Claim]:
         """As many as there is room for. Endpoints that fail or are slow have half of it: no more, so that others find
         room, and no less, so that they come to be well again whatever others have to be sent.
@@ -123,9 +139,9 @@ class Deliverer:
         unwell = sum(not claim.is_well for claim in self._sending.values())
         found: list[Claim] = []
         if half := max(min(room, self._at_once // 2 - unwell), 0):
-            found += await claims.claim(session, half, is_well=False)
+            found += await claims.claim(session, half, self._heartbeat_seconds, is_well=False)
         if left := room - len(found):
-            found += await claims.claim(session, left, is_well=True)
+            found += await claims.claim(session, left, self._heartbeat_seconds, is_well=True)
         return found
 
     def _ended(self, task: asyncio.Task[None]) -> None:
@@ -178,7 +194,7 @@ class Deliverer:
 async def _recorded(session: Session, results: Sequence[Result]) -> list[tuple[UUID, DisabledReason]]:
     """The endpoints that are disabled by it, and why."""
     disabled: list[tuple[UUID, DisabledReason]] = []
-    for endpoint_id, reason in (await claims.record(session, results)).items():
+    for endpoint_id, reason in (await recording.record(session, results)).items():
         last = [result.claim for result in results if result.claim.endpoint_id == endpoint_id][-1]
         if await service.disable(session, endpoint_id, reason, Provenance(SENDER, last.request_id, last.trace_id)):
             disabled.append((endpoint_id, reason))

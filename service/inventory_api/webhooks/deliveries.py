@@ -94,7 +94,8 @@ REDELIVER = Statement(
     """
     UPDATE webhook_delivery
     SET status = 'pending', retries_left = $2, requested_at = moment, next_attempt_at = moment, updated_at = moment,
-        claimed_at = CASE WHEN claimed_at > moment - $3 * interval '1 second' THEN claimed_at END
+        claimed_at = CASE WHEN claimed_until > moment THEN claimed_at END,
+        claimed_until = CASE WHEN claimed_until > moment THEN claimed_until END
     FROM clock_timestamp() AS moment
     WHERE id = $1
     """,
@@ -105,20 +106,19 @@ CANCEL_PENDING = Statement(
     "webhook_deliveries.cancel_pending",
     """
     UPDATE webhook_delivery
-    SET status = 'cancelled', next_attempt_at = NULL, claimed_at = NULL, updated_at = clock_timestamp()
+    SET status = 'cancelled', next_attempt_at = NULL, claimed_at = NULL, claimed_until = NULL,
+        updated_at = clock_timestamp()
     WHERE id IN (SELECT id
                  FROM webhook_delivery
                  WHERE endpoint_id = ANY ($1) AND status = 'pending'
-                   AND coalesce(claimed_at < statement_timestamp() - $2 * interval '1 second', true)
+                   AND coalesce(claimed_until <= statement_timestamp(), true)
                  ORDER BY id
-                 LIMIT $3
+                 LIMIT $2
                  FOR NO KEY UPDATE)
     """,
 )
 # Of each transaction, so that it is short.
 CANCELLED = 5_000
-# Longer than any request takes, and what is said of it afterwards.
-CLAIM_SECONDS = 30.0
 
 PURGE = Statement(
     "webhook_deliveries.purge",
@@ -202,12 +202,12 @@ async def page(
 
 
 async def redeliver(session: Session, delivery_id: UUID, retries: int) -> None:
-    await session.execute(REDELIVER, delivery_id, retries, CLAIM_SECONDS)
+    await session.execute(REDELIVER, delivery_id, retries)
 
 
 async def cancel_pending(session: Session, endpoints: Sequence[UUID]) -> int:
     """What waits for these; how many, at most `CANCELLED`."""
-    return await session.execute(CANCEL_PENDING, endpoints, CLAIM_SECONDS, CANCELLED)
+    return await session.execute(CANCEL_PENDING, endpoints, CANCELLED)
 
 
 async def purge(session: Session, days: int) -> int:

@@ -1,6 +1,7 @@
 """Who sends what: each once, at most so many to one partner, nobody in another's way, and nothing lost."""
 
 import asyncio
+from functools import partial
 from typing import Any
 
 import pytest
@@ -22,11 +23,15 @@ from tests.support.working import database, until
 
 from inventory_api.database.session import Session
 from inventory_api.database.statement import Statement
-from inventory_api.webhooks import claims, deliverer
+from inventory_api.webhooks import claims, deliverer, recording
 from inventory_api.webhooks import service as webhooks
 from inventory_api.webhooks.claims import AT_ONCE
+from inventory_api.webhooks.recording import Result
 
 OK = b"HTTP/1.1 204 No Content\r\n\r\n"
+SECONDS = 30.0
+LAPSED = "UPDATE webhook_delivery SET claimed_until = clock_timestamp()"
+HELD_SECONDS = "SELECT extract(epoch FROM claimed_until - claimed_at)::float8 AS seconds FROM webhook_delivery"
 
 pytestmark = pytest.mark.settings(webhook_loopback="true")
 
@@ -35,14 +40,14 @@ def to(there: Partner) -> str:
     return f"http://127.0.0.1:{there.port}/hook"
 
 
-def result_of(claim: claims.Claim, *, delivered: bool) -> claims.Result:
+def result_of(claim: claims.Claim, *, delivered: bool) -> Result:
     status = 204 if delivered else 500
-    return claims.Result(claim, status, None, None, 0.1, is_delivered=delivered, retry_seconds=None)
+    return Result(claim, status, None, None, 0.1, is_delivered=delivered, retry_seconds=None)
 
 
 async def _recorded(session: Session, claim: claims.Claim) -> None:
     async with session.transaction():
-        await claims.record(session, [result_of(claim, delivered=False)])
+        await recording.record(session, [result_of(claim, delivered=False)])
 
 
 async def waits_for_a_lock(url: str) -> bool:
@@ -116,7 +121,7 @@ async def test_those_who_are_slow_leave_room_too(
     service: Service, database_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Though they take what they are sent, in the end."""
-    monkeypatch.setattr(claims, "SLOW_SECONDS", 0.0)
+    monkeypatch.setattr(recording, "SLOW_SECONDS", 0.0)
     gate = Gate()
     async with partner(gate) as slow, partner(OK) as well, delivering(database_url, at_once=8) as worker:
         endpoints = [await add_endpoint(service, to(slow)) for _ in range(3)]
@@ -175,19 +180,16 @@ async def test_endpoints_come_by_turns(service: Service, database_url: str) -> N
     assert "little" in order[:3]
 
 
-async def test_what_a_killed_worker_had_claimed_is_sent_by_another_one(
-    service: Service, database_url: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_what_a_killed_worker_had_claimed_is_sent_by_another_one(service: Service, database_url: str) -> None:
     """Its attempt says so; and it has used up a try."""
     async with partner(OK) as there:
         endpoint = await add_endpoint(service, to(there))
         delivery = await send_test(service, endpoint)
         await execute(database_url, "UPDATE webhook_delivery SET retries_left = 2")
-        monkeypatch.setattr(claims, "CLAIM_SECONDS", 0.3)
         async with database(database_url) as opened, opened.session() as session:
-            (claimed,) = await claims.claim(session, 5, is_well=True)
+            (claimed,) = await claims.claim(session, 5, 0.3, is_well=True)
             assert str(claimed.delivery_id) == delivery["id"]
-            assert await claims.claim(session, 5, is_well=True) == []
+            assert await claims.claim(session, 5, 0.3, is_well=True) == []
         async with delivering(database_url):
             await ended(service, 1)
     found = await delivery_of(service, delivery)
@@ -198,22 +200,47 @@ async def test_what_a_killed_worker_had_claimed_is_sent_by_another_one(
     assert row["retries_left"] == 1
 
 
-async def test_what_ends_every_worker_comes_to_an_end(
-    service: Service, database_url: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    delivery = await send_test(service, await add_endpoint(service, "http://127.0.0.1:9/"))
-    monkeypatch.setattr(claims, "CLAIM_SECONDS", 0.0)
+async def test_what_takes_longer_than_a_claim_is_sent_once(service: Service, database_url: str) -> None:
+    """Its worker renews it as long as it is at it."""
+
+    async def held() -> bool:
+        (row,) = await asyncio.to_thread(fetch, database_url, HELD_SECONDS)
+        return bool(row["seconds"] > 3)
+
+    gate, often = Gate(), partial(delivering, database_url, heartbeat_seconds=1)
+    async with partner(gate) as there, often(), often():
+        delivery = await send_test(service, await add_endpoint(service, to(there)))
+        await until(lambda: gate.waiting == 1)
+        await eventually(held)
+        gate.opened.set()
+        await ended(service, 1)
+    assert [one["status_code"] for one in (await delivery_of(service, delivery))["attempts"]] == [204]
+
+
+async def test_what_another_one_has_claimed_since_is_not_renewed(service: Service, database_url: str) -> None:
+    await send_test(service, await add_endpoint(service, "http://127.0.0.1:9/"))
+    await execute(database_url, "UPDATE webhook_delivery SET retries_left = 5")
     async with database(database_url) as opened, opened.session() as session:
-        (first,) = await claims.claim(session, 5, is_well=True)
-        (last,) = await claims.claim(session, 5, is_well=True)
+        first = await claims.claim(session, 5, 0.0, is_well=True)
+        second = await claims.claim(session, 5, 0.0, is_well=True)
+        assert await claims.renew(session, first, SECONDS) == 0
+        assert await claims.renew(session, second, SECONDS) == 1
+        assert await claims.claim(session, 5, SECONDS, is_well=True) == []
+
+
+async def test_what_ends_every_worker_comes_to_an_end(service: Service, database_url: str) -> None:
+    delivery = await send_test(service, await add_endpoint(service, "http://127.0.0.1:9/"))
+    async with database(database_url) as opened, opened.session() as session:
+        (first,) = await claims.claim(session, 5, 0.0, is_well=True)
+        (last,) = await claims.claim(session, 5, 0.0, is_well=True)
         assert (first.is_spent, last.is_spent) == (False, True)
-        assert await claims.claim(session, 5, is_well=True) == []
+        assert await claims.claim(session, 5, 0.0, is_well=True) == []
         found = await delivery_of(service, delivery)
         assert (found["status"], found["attempt_count"]) == ("failed", 1)
         assert [one["reason"] for one in found["attempts"]] == ["worker lost"]
         # But that it has arrived, though nobody had said so for long, is good news.
         async with session.transaction():
-            await claims.record(session, [result_of(first, delivered=True)])
+            await recording.record(session, [result_of(first, delivered=True)])
     assert (await delivery_of(service, delivery))["status"] == "delivered"
 
 
@@ -222,8 +249,8 @@ async def test_what_has_ended_its_worker_at_its_last_try_is_given_up_and_said(
 ) -> None:
     delivery = await send_test(service, await add_endpoint(service, "http://127.0.0.1:9/"))
     async with database(database_url) as opened, opened.session() as session:
-        assert len(await claims.claim(session, 5, is_well=True)) == 1
-    await execute(database_url, "UPDATE webhook_delivery SET claimed_at = claimed_at - interval '1 minute'")
+        assert len(await claims.claim(session, 5, SECONDS, is_well=True)) == 1
+    await execute(database_url, LAPSED)
     async with delivering(database_url) as worker:
         await ended(service, 1, status="failed")
         await until(lambda: worker.outcome("failed") == 1)
@@ -232,33 +259,29 @@ async def test_what_has_ended_its_worker_at_its_last_try_is_given_up_and_said(
 
 
 async def test_good_news_counts_also_when_another_one_has_claimed_it_in_between(
-    service: Service, database_url: str, monkeypatch: pytest.MonkeyPatch
+    service: Service, database_url: str
 ) -> None:
     """A failure does not: it is the other one's to say."""
     endpoint = await add_endpoint(service, "http://127.0.0.1:9/")
     sent = [await send_test(service, endpoint) for _ in range(2)]
     await execute(database_url, "UPDATE webhook_delivery SET retries_left = 5")
-    monkeypatch.setattr(claims, "CLAIM_SECONDS", 0.0)
     async with database(database_url) as opened, opened.session() as session:
-        first = await claims.claim(session, 5, is_well=True)
-        assert len(await claims.claim(session, 5, is_well=True)) == len(first) == 2
+        first = await claims.claim(session, 5, 0.0, is_well=True)
+        assert len(await claims.claim(session, 5, 0.0, is_well=True)) == len(first) == 2
         good, bad = sorted(first, key=lambda claim: str(claim.delivery_id) != sent[0]["id"])
         async with session.transaction():
-            await claims.record(session, [result_of(good, delivered=True), result_of(bad, delivered=False)])
+            await recording.record(session, [result_of(good, delivered=True), result_of(bad, delivered=False)])
     assert [(await delivery_of(service, one))["status"] for one in sent] == ["delivered", "pending"]
 
 
-async def test_good_news_that_come_while_it_is_claimed_again_end_it(
-    service: Service, database_url: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_good_news_that_come_while_it_is_claimed_again_end_it(service: Service, database_url: str) -> None:
     """The claim waits for them, and then there is nothing to claim; also where it would have been the last try."""
     await send_test(service, await add_endpoint(service, "http://127.0.0.1:9/"))
-    monkeypatch.setattr(claims, "CLAIM_SECONDS", 0.0)
     async with database(database_url) as opened, opened.session() as session, opened.session() as other:
-        (first,) = await claims.claim(session, 5, is_well=True)
+        (first,) = await claims.claim(session, 5, 0.0, is_well=True)
         async with session.transaction():
-            await claims.record(session, [result_of(first, delivered=True)])
-            again = asyncio.create_task(claims.claim(other, 5, is_well=True))
+            await recording.record(session, [result_of(first, delivered=True)])
+            again = asyncio.create_task(claims.claim(other, 5, 0.0, is_well=True))
             await eventually(lambda: waits_for_a_lock(database_url))
         assert await again == []
     assert [one["status"] for one in await deliveries(service)] == ["delivered"]
@@ -268,7 +291,7 @@ async def test_endpoints_are_locked_before_deliveries_whoever_records(service: S
     """As by whoever deletes one: in another order they would wait for each other."""
     await send_test(service, await add_endpoint(service, "http://127.0.0.1:9/"))
     async with database(database_url) as opened, opened.session() as session, opened.session() as other:
-        (claimed,) = await claims.claim(session, 5, is_well=True)
+        (claimed,) = await claims.claim(session, 5, SECONDS, is_well=True)
         async with other.transaction():
             await other.execute(Statement("test.lock", "SELECT FROM webhook_endpoint FOR NO KEY UPDATE"))
             recording = asyncio.create_task(_recorded(session, claimed))
@@ -301,8 +324,8 @@ async def test_one_whose_worker_was_killed_can_be_asked_for(service: Service, da
     async with partner(OK) as there:
         delivery = await send_test(service, await add_endpoint(service, to(there)))
         async with database(database_url) as opened, opened.session() as session:
-            assert len(await claims.claim(session, 5, is_well=True)) == 1
-        await execute(database_url, "UPDATE webhook_delivery SET claimed_at = claimed_at - interval '1 minute'")
+            assert len(await claims.claim(session, 5, SECONDS, is_well=True)) == 1
+        await execute(database_url, LAPSED)
         (await service.api.post(f"/webhooks/deliveries/{delivery['id']}/redeliver")).raise_for_status()
         async with delivering(database_url):
             await ended(service, 1, status="delivered")
@@ -316,7 +339,7 @@ async def test_what_was_asked_for_goes_before_all_else_also_when_it_is_handed_ba
     await execute(database_url, "UPDATE webhook_endpoint SET retry_after = clock_timestamp() + interval '1 hour'")
     async with database(database_url) as opened, opened.session() as session:
         for _ in range(2):
-            found = await claims.claim(session, 5, is_well=True)
+            found = await claims.claim(session, 5, SECONDS, is_well=True)
             assert len(found) == 1
             await claims.hand_back(session, found)
 
@@ -421,8 +444,8 @@ async def test_and_what_it_is_just_claiming(
 ) -> None:
     claimed, go_on, claim = asyncio.Event(), asyncio.Event(), claims.claim
 
-    async def slow(session: Session, count: int, *, is_well: bool) -> list[claims.Claim]:
-        found = await claim(session, count, is_well=is_well)
+    async def slow(session: Session, count: int, seconds: float, *, is_well: bool) -> list[claims.Claim]:
+        found = await claim(session, count, seconds, is_well=is_well)
         if found:
             claimed.set()
             await go_on.wait()

@@ -11,10 +11,13 @@ from tests.support.service import Service
 from tests.support.working import database
 
 from inventory_api.database.session import Session
-from inventory_api.webhooks import claims, deliveries, sending
-from inventory_api.webhooks.claims import Claim, Result
+from inventory_api.webhooks import claims, recording
+from inventory_api.webhooks.claims import Claim
+from inventory_api.webhooks.recording import Result
 
 PARTNER = "https://partner.example/"
+SECONDS = 30.0
+LAPSED = "UPDATE webhook_delivery SET claimed_until = clock_timestamp()"
 # What a person has asked for becomes what waits like others.
 ORDINARY = "UPDATE webhook_delivery SET requested_at = NULL"
 FAILING = "UPDATE webhook_endpoint SET failures = 1, failing_since = clock_timestamp()"
@@ -37,7 +40,7 @@ async def waiting(service: Service, count: int) -> dict[str, object]:
 
 async def record(session: Session, *results: Result) -> None:
     async with session.transaction():
-        await claims.record(session, results)
+        await recording.record(session, results)
 
 
 def result(claim: Claim, status: int, **more: float) -> Result:
@@ -50,9 +53,9 @@ async def test_what_is_being_sent_takes_up_room(
 ) -> None:
     await waiting(service, 6)
     await execute(database_url, state or "SELECT")
-    assert len(await claims.claim(session, 10, is_well=is_well)) == room
-    assert await claims.claim(session, 10, is_well=is_well) == []
-    assert await claims.claim(session, 10, is_well=not is_well) == []
+    assert len(await claims.claim(session, 10, SECONDS, is_well=is_well)) == room
+    assert await claims.claim(session, 10, SECONDS, is_well=is_well) == []
+    assert await claims.claim(session, 10, SECONDS, is_well=not is_well) == []
 
 
 async def test_claims_of_which_nothing_was_heard_take_up_none(
@@ -60,9 +63,9 @@ async def test_claims_of_which_nothing_was_heard_take_up_none(
 ) -> None:
     await waiting(service, 5)
     await execute(database_url, "UPDATE webhook_delivery SET retries_left = 5")
-    first = await claims.claim(session, 10, is_well=True)
-    await execute(database_url, "UPDATE webhook_delivery SET claimed_at = claimed_at - interval '31 seconds'")
-    again = await claims.claim(session, 10, is_well=True)
+    first = await claims.claim(session, 10, SECONDS, is_well=True)
+    await execute(database_url, LAPSED)
+    again = await claims.claim(session, 10, SECONDS, is_well=True)
     assert len(first) == len(again) == claims.AT_ONCE
 
 
@@ -73,9 +76,9 @@ async def test_one_that_is_paused_is_sent_only_what_was_asked_for(
     endpoint = await waiting(service, 2)
     await execute(database_url, ORDINARY)
     await execute(database_url, PAUSED.format(column))
-    assert await claims.claim(session, 10, is_well=True) == []
+    assert await claims.claim(session, 10, SECONDS, is_well=True) == []
     asked = await send_test(service, endpoint)
-    assert [str(one.delivery_id) for one in await claims.claim(session, 10, is_well=True)] == [asked["id"]]
+    assert [str(one.delivery_id) for one in await claims.claim(session, 10, SECONDS, is_well=True)] == [asked["id"]]
 
 
 async def test_what_was_asked_for_is_claimed_first(service: Service, session: Session, database_url: str) -> None:
@@ -84,30 +87,24 @@ async def test_what_was_asked_for_is_claimed_first(service: Service, session: Se
     await waiting(service, 1)
     await execute(database_url, ORDINARY)
     asked = await send_test(service, endpoint)
-    assert [str(one.delivery_id) for one in await claims.claim(session, 1, is_well=True)] == [asked["id"]]
+    assert [str(one.delivery_id) for one in await claims.claim(session, 1, SECONDS, is_well=True)] == [asked["id"]]
 
 
 async def test_what_is_handed_back_is_still_this_workers(service: Service, session: Session, database_url: str) -> None:
     """Not what another one has claimed since, nor what has come to its end."""
     await waiting(service, 2)
     await execute(database_url, "UPDATE webhook_delivery SET retries_left = 5")
-    lapsed, done = await claims.claim(session, 10, is_well=True)
+    lapsed, done = await claims.claim(session, 10, SECONDS, is_well=True)
     await record(session, result(done, 204))
-    await execute(database_url, "UPDATE webhook_delivery SET claimed_at = claimed_at - interval '31 seconds'")
-    assert len(await claims.claim(session, 10, is_well=True)) == 1
+    await execute(database_url, LAPSED)
+    assert len(await claims.claim(session, 10, SECONDS, is_well=True)) == 1
     assert await claims.hand_back(session, [lapsed, done]) == 0
     found = {
         (one.number, status): (await delivery_of(service, {"id": str(one.delivery_id)}))["attempts"][-1]["reason"]
         for one, status in ((lapsed, "lapsed"), (done, "done"))
     }
     assert found == {(1, "lapsed"): "worker lost", (1, "done"): None}
-    assert await claims.claim(session, 10, is_well=True) == []
-
-
-def test_a_claim_lasts_longer_than_any_request() -> None:
-    """Else what is slow would be sent twice."""
-    assert deliveries.CLAIM_SECONDS >= sending.TOTAL_SECONDS + sending.BODY_SECONDS + 10
-    assert sending.CONNECT_SECONDS < sending.TOTAL_SECONDS
+    assert await claims.claim(session, 10, SECONDS, is_well=True) == []
 
 
 async def test_pauses_double_up_to_five_minutes_and_end_with_a_success(
@@ -117,7 +114,10 @@ async def test_pauses_double_up_to_five_minutes_and_end_with_a_success(
     await execute(database_url, "UPDATE webhook_delivery SET retries_left = 30")
     pauses = []
     for _ in range(12):
-        (claim,) = [*await claims.claim(session, 1, is_well=True), *await claims.claim(session, 1, is_well=False)]
+        (claim,) = [
+            *await claims.claim(session, 1, SECONDS, is_well=True),
+            *await claims.claim(session, 1, SECONDS, is_well=False),
+        ]
         await record(session, result(claim, 500))
         (row,) = await asyncio.to_thread(
             fetch,
@@ -127,7 +127,7 @@ async def test_pauses_double_up_to_five_minutes_and_end_with_a_success(
         pauses.append(row["seconds"])
         await execute(database_url, "UPDATE webhook_endpoint SET paused_until = NULL")
     assert pauses == [None] * 4 + [10, 20, 40, 80, 160, 300, 300, 300]
-    (claim,) = await claims.claim(session, 1, is_well=False)
+    (claim,) = await claims.claim(session, 1, SECONDS, is_well=False)
     await record(session, result(claim, 204))
     found = await endpoint_of(service, endpoint)
     assert (found["failures"], found["failing_since"], found["paused_until"]) == (0, None, None)
@@ -139,7 +139,7 @@ async def test_a_success_ends_the_failures_before_it_and_not_those_after(
     """Also where all are recorded together."""
     endpoint = await waiting(service, 4)
     long_ago = "UPDATE webhook_endpoint SET failures = 3, failing_since = clock_timestamp() - interval '4 days'"
-    first, second, third, fourth = await claims.claim(session, 4, is_well=True)
+    first, second, third, fourth = await claims.claim(session, 4, SECONDS, is_well=True)
     await execute(database_url, long_ago)
     await record(session, result(first, 500), result(second, 204), result(third, 500))
     found = await endpoint_of(service, endpoint)
@@ -154,7 +154,7 @@ async def test_a_later_request_for_a_shorter_pause_shortens_none(
     service: Service, session: Session, database_url: str
 ) -> None:
     endpoint = await waiting(service, 3)
-    first, second, third = await claims.claim(session, 3, is_well=True)
+    first, second, third = await claims.claim(session, 3, SECONDS, is_well=True)
     await record(session, result(first, 429, asks=3000))
     until = (await endpoint_of(service, endpoint))["paused_until"]
     await record(session, result(second, 429, asks=5), result(third, 204))
