@@ -3,6 +3,8 @@
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
+# Of pytest, each with a PostgreSQL and a Redis of its own.
+PROCESSES ?= 2
 UV_COMPILE = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links --custom-compile-command "make requirements"
 
 help: ## what there is
@@ -19,11 +21,11 @@ lint: $(VENV)/test ## style, types and import rules
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-test-python: $(VENV)/test $(VENV)/node helm ## pytest, without tests/e2e and tests/drills
-	PATH="$(abspath $(VENV))/tools:$$PATH" $(BIN)/pytest tests --ignore tests/e2e --ignore tests/drills $(ARGS)
+test-python: $(VENV)/test $(VENV)/node helm versitygw ## pytest, without tests/e2e and tests/drills
+	PATH="$(abspath $(VENV))/tools:$$PATH" $(BIN)/pytest tests --ignore tests/e2e --ignore tests/drills --numprocesses $(PROCESSES) --dist worksteal $(ARGS)
 
-drill: $(VENV)/test ## faults on real processes under load, counted; SHORT=1 takes the few that CI runs
-	$(BIN)/pytest tests/drills -s --timeout 300 $(if $(SHORT),-m "not thorough" --times told) $(ARGS)
+drill: $(VENV)/test versitygw ## faults on real processes under load, counted; SHORT=1 takes the few that CI runs
+	PATH="$(abspath $(VENV))/tools:$$PATH" $(BIN)/pytest tests/drills -s --timeout 300 $(if $(SHORT),-m "not thorough" --times told) $(ARGS)
 
 bench: $(VENV)/test ## the service beside a plain FastAPI application with the same SQL, as ratios; SHORT=1 only tries it
 	$(BIN)/python -m bench $(if $(SHORT),--rounds 1 --seconds 0.5 --told) $(ARGS)
@@ -78,12 +80,15 @@ $(VENV)/node: $(VENV)/test tests/support/javascript/package.json tests/support/j
 	$(BIN)/python -m tests.support.node $@
 	@touch $@
 
-# Helm from PATH, else built by Go. Looked for each time: PATH is not the same in every shell.
-HELM_MODULE := helm.sh/helm/v3/cmd/helm@v3.22.0
-helm: $(VENV)/python
+# From PATH, else built by Go. Looked for each time: PATH is not the same in every shell.
+helm: MODULE := helm.sh/helm/v3/cmd/helm@v3.22.0
+helm: NEED := the tests of the chart need helm 3.14 or newer
+versitygw: MODULE := github.com/versity/versitygw/cmd/versitygw@v1.8.0
+versitygw: NEED := the tests of attachments need versitygw, a server of S3
+helm versitygw: $(VENV)/python
 	@mkdir -p $(VENV)/tools
-	@command -v helm >/dev/null || [ -x $(VENV)/tools/helm ] || { \
-		command -v go >/dev/null || { echo "the chart's tests need helm 3.14 or newer, or Go to build it" >&2; exit 1; }; \
-		echo "building helm by Go, once (a few minutes)"; GOBIN="$(abspath $(VENV))/tools" go install $(HELM_MODULE); }
+	@command -v $@ >/dev/null || [ -x $(VENV)/tools/$@ ] || { \
+		command -v go >/dev/null || { echo "$(NEED), or Go to build it" >&2; exit 1; }; \
+		echo "building $@ by Go, once (a few minutes)"; GOBIN="$(abspath $(VENV))/tools" go install $(MODULE); }
 
-.PHONY: help run test lint test-python drill bench e2e format chart requirements helm clean
+.PHONY: help run test lint test-python drill bench bench-orders e2e format chart requirements helm versitygw clean

@@ -77,12 +77,17 @@ def keys_file(tmp_path: Path) -> Path:
 
 @pytest.fixture
 async def service(
-    request: pytest.FixtureRequest, database_url: str, redis_url: str, keys_file: Path
+    request: pytest.FixtureRequest, database_url: str, redis_url: str, keys_file: Path, tmp_path: Path
 ) -> AsyncIterator[Service]:
     """The whole application in this process, on the real servers; with what `@pytest.mark.settings` says."""
     marked = request.node.get_closest_marker("settings")
-    settings: dict[str, Any] = {"database_url": database_url, "redis_url": redis_url, "api_keys_file": str(keys_file)}
-    async with running(**settings, **(marked.kwargs if marked else {})) as started:
+    settings: dict[str, Any] = {
+        "database_url": database_url,
+        "redis_url": redis_url,
+        "api_keys_file": str(keys_file),
+        "storage_url": f"file://{tmp_path}/storage",
+    }
+    async with running(**{**settings, **(marked.kwargs if marked else {})}) as started:
         yield started
 
 

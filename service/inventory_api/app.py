@@ -2,17 +2,24 @@
 
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, nullcontext
+from functools import partial
 from typing import Any, cast
 
 from fastapi import FastAPI
 from fastapi.exceptions import RequestValidationError
 from opentelemetry.sdk.trace import TracerProvider
+from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.types import Lifespan, Receive, Scope, Send
 from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
 from inventory_api import __version__
+from inventory_api.attachments.detecting import Detector
+from inventory_api.attachments.media import LARGEST
+from inventory_api.attachments.receiving import FRAME_BYTES, MULTIPART
+from inventory_api.attachments.rules import Rules as AttachmentRules
+from inventory_api.attachments.signed_uploads import PATHS, signed_uploads
 from inventory_api.database.checks import CheckConnection, DatabaseCheck, SchemaCheck
 from inventory_api.database.pool import Database
 from inventory_api.drain import Drain
@@ -21,7 +28,7 @@ from inventory_api.health import Check, Health
 from inventory_api.http import openapi
 from inventory_api.http.audit_routes import router as audit_router
 from inventory_api.http.auth import ApiKeys
-from inventory_api.http.body_limit import BodyLimitMiddleware
+from inventory_api.http.body_limit import MAX_JSON_BYTES, BodyLimitMiddleware
 from inventory_api.http.context import PROBES, RequestContextMiddleware
 from inventory_api.http.deadline import DeadlineMiddleware
 from inventory_api.http.discovery import resource_routers
@@ -31,6 +38,7 @@ from inventory_api.http.overload import ADMISSION, Gate, OverloadMiddleware
 from inventory_api.http.rate_limit.limiter import RateLimiter
 from inventory_api.http.routing import Route, RouteTable
 from inventory_api.http.system import system_router
+from inventory_api.http.transfers import Transfers
 from inventory_api.redis.breaker import Breaker
 from inventory_api.redis.check import RedisCheck
 from inventory_api.redis.client import create as create_client
@@ -43,12 +51,19 @@ from inventory_api.server.management_port import listening
 from inventory_api.server.metrics_gathering import MetricsGatherer
 from inventory_api.server.slot import Slot
 from inventory_api.settings import Settings
+from inventory_api.storage.check import StorageCheck
+from inventory_api.storage.create import create as create_storage
+from inventory_api.storage.files import FileStorage
+from inventory_api.storage.measured import MeasuredStorage
 from inventory_api.telemetry import event_loop, sampling, tracing
 from inventory_api.telemetry import logging as json_logging
 from inventory_api.telemetry.metrics import NO_ROUTE, Metrics
 from inventory_api.webhooks import catalogue
 from inventory_api.webhooks.rules import Rules
 from inventory_api.webhooks.schedule import Schedule
+
+# For so long, in seconds, a content can be fetched from the storage itself.
+DOWNLOAD_SECONDS = 60
 
 
 class Application:
@@ -117,6 +132,9 @@ def create_resources(settings: Settings, metrics: Metrics, drain: Drain, connect
     checking = create_client(settings.current_redis_url, max_connections=1)
     if redis is not None and checking is not None:
         checks.append(RedisCheck(checking, redis))
+    storage = _create_storage(settings, metrics, provider)
+    if storage is not None:
+        checks.append(StorageCheck(storage))
     item_cache = ReadCache(
         "item",
         redis,
@@ -140,10 +158,28 @@ def create_resources(settings: Settings, metrics: Metrics, drain: Drain, connect
         item_cache=item_cache,
         rate_limiter=RateLimiter(settings.rate_limit, redis, metrics.rate_limited),
         webhook_rules=Rules(settings.webhook_loopback, Schedule(settings.webhook_delays)),
+        storage=storage,
+        attachment_rules=AttachmentRules(
+            most_bytes=settings.upload_max_bytes,
+            upload_seconds=settings.upload_url_ttl,
+            download_seconds=DOWNLOAD_SECONDS,
+            redirects=settings.download_redirect,
+            directory=settings.upload_directory,
+        ),
+        detector=Detector(),
+        uploads=Transfers("in", settings.uploads_at_once, settings.upload_deadline, metrics),
+        downloads=Transfers("out", settings.downloads_at_once, settings.upload_deadline, metrics),
         health=Health(
             checks, required=settings.required_checks, draining=lambda: drain.draining, up=metrics.health_check
         ),
     )
+
+
+def _create_storage(settings: Settings, metrics: Metrics, provider: TracerProvider) -> MeasuredStorage | None:
+    if settings.storage_url is None:
+        return None
+    storage = create_storage(settings.storage_url)
+    return MeasuredStorage(storage, metrics.storage_duration, provider.get_tracer("inventory_api.storage"))
 
 
 def _create_redis(settings: Settings, metrics: Metrics, provider: TracerProvider) -> GuardedRedis | None:
@@ -173,7 +209,7 @@ def _create_api(
             ),
             Middleware(OverloadMiddleware, gate=gate),
             Middleware(DeadlineMiddleware, seconds=settings.request_deadline),
-            Middleware(BodyLimitMiddleware),
+            Middleware(BodyLimitMiddleware, limit=partial(_body_limit, settings.upload_max_bytes)),
             Middleware(HeadMiddleware),
         ],
         exception_handlers={ServiceError: handler, RequestValidationError: handler, HTTPException: handler},
@@ -182,6 +218,8 @@ def _create_api(
     for router in (*resource_routers(), audit_router):
         # As they are: what `include_router` wraps them in is matched twice with every request.
         api.router.routes.extend(router.routes)
+    if resources.storage is not None and isinstance(resources.storage.measured, FileStorage):
+        api.include_router(signed_uploads(resources.storage.measured, resources.uploads))
     api.include_router(system_router(resources.health, detailed=False))
     api.webhooks.include_router(catalogue.declared())
     api.state.resources = resources
@@ -190,6 +228,14 @@ def _create_api(
     _initialise_exceptions(resources.metrics, api.state.route_table)
     sampling.instrument(api, resources.tracer_provider, never=PROBES)
     return api
+
+
+def _body_limit(most_upload_bytes: int, scope: Scope) -> int:
+    """Of a file, what is around it included; of anything else, that of JSON."""
+    if PATHS.fullmatch(scope["path"]):
+        return max(LARGEST.values())
+    is_file = Headers(scope=scope).get("content-type", "").lower().startswith(MULTIPART)
+    return most_upload_bytes + FRAME_BYTES if is_file else MAX_JSON_BYTES
 
 
 def _initialise_exceptions(metrics: Metrics, table: RouteTable) -> None:

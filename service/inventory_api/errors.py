@@ -5,6 +5,7 @@ ServiceError
 |-- MalformedJson            400 MALFORMED_JSON
 |-- InvalidCursor            400 INVALID_CURSOR
 |-- IdempotencyKeyRequired   400 IDEMPOTENCY_KEY_REQUIRED
+|-- ContentMismatch          400 CONTENT_MISMATCH         the bytes are not what they are said to be
 |-- Unauthenticated          401 UNAUTHENTICATED          WWW-Authenticate: Bearer
 |-- Forbidden                403 FORBIDDEN                names the missing scope
 |-- NotFound                 404 NOT_FOUND
@@ -20,6 +21,7 @@ ServiceError
 |-- PreconditionFailed       412 PRECONDITION_FAILED
 |-- PayloadTooLarge          413 PAYLOAD_TOO_LARGE
 |-- UnsupportedMediaType     415 UNSUPPORTED_MEDIA_TYPE
+|-- RangeNotSatisfiable      416 RANGE_NOT_SATISFIABLE    Content-Range
 |-- ValidationFailure        422 VALIDATION_FAILURE
 |   |-- EmptyPatch           422 EMPTY_PATCH
 |   |-- IdempotencyKeyReused 422 IDEMPOTENCY_KEY_REUSED
@@ -91,6 +93,10 @@ class InvalidCursor(ServiceError):
 
 class IdempotencyKeyRequired(ServiceError):
     type, status, title = "IDEMPOTENCY_KEY_REQUIRED", 400, "This request needs an Idempotency-Key"
+
+
+class ContentMismatch(ServiceError):
+    type, status, title = "CONTENT_MISMATCH", 400, "The content is not what it is said to be"
 
 
 class Unauthenticated(ServiceError):
@@ -178,6 +184,15 @@ class UnsupportedMediaType(ServiceError):
         self, message: str | None = None, *, accepted: Sequence[str] = (), headers: Mapping[str, str] | None = None
     ) -> None:
         super().__init__(message, headers=headers or ({"Accept": ", ".join(accepted)} if accepted else None))
+
+
+class RangeNotSatisfiable(ServiceError):
+    """RFC 9110, 15.5.17: `Content-Range` says how much there is, in bytes."""
+
+    type, status, title = "RANGE_NOT_SATISFIABLE", 416, "The content has no such range"
+
+    def __init__(self, size: int = 0) -> None:
+        super().__init__(headers={"Content-Range": f"bytes */{size}"})
 
 
 class ValidationFailure(ServiceError):

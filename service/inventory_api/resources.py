@@ -8,12 +8,16 @@ from dataclasses import dataclass
 
 from opentelemetry.sdk.trace import TracerProvider
 
+from inventory_api.attachments.detecting import Detector
+from inventory_api.attachments.rules import Rules as AttachmentRules
 from inventory_api.database.pool import Database
 from inventory_api.health import Health
 from inventory_api.http.auth import ApiKeys
 from inventory_api.http.rate_limit.limiter import RateLimiter
+from inventory_api.http.transfers import Transfers
 from inventory_api.redis.guarded import GuardedRedis
 from inventory_api.redis.read_cache import ReadCache
+from inventory_api.storage.measured import MeasuredStorage
 from inventory_api.telemetry.metrics import Metrics
 from inventory_api.webhooks.rules import Rules
 
@@ -35,6 +39,11 @@ class Resources:
     item_cache: ReadCache
     rate_limiter: RateLimiter
     webhook_rules: Rules
+    storage: MeasuredStorage | None
+    attachment_rules: AttachmentRules
+    detector: Detector
+    uploads: Transfers
+    downloads: Transfers
     health: Health
 
     @asynccontextmanager
@@ -42,6 +51,8 @@ class Resources:
         """Open all, and close all, whatever happens in between: connections at once, within one bound; then spans."""
         self.api_keys.refresh()
         await self.database.open()
+        if self.storage is not None:
+            await self.storage.open()
         await self.health.open()
         try:
             yield
@@ -49,11 +60,16 @@ class Resources:
             await asyncio.gather(
                 _closed("health", self.health.close),
                 _closed("redis", self._close_redis),
+                _closed("storage", self._close_storage),
                 _closed("database", self.database.close),
             )
             # Last, so that what the others still had to say is among them.
             await _closed("spans", lambda: asyncio.to_thread(self.tracer_provider.shutdown))
             logger.info("all resources are closed")
+
+    async def _close_storage(self) -> None:
+        if self.storage is not None:
+            await self.storage.close()
 
     async def _close_redis(self) -> None:
         if self.redis is not None:

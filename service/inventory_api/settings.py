@@ -14,6 +14,8 @@ from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, f
 from inventory_api import addresses
 from inventory_api.addresses import check_postgresql, check_redis, verified_postgresql, verified_redis
 from inventory_api.http.rate_limit.policy import Policy, parse_policies
+from inventory_api.storage.address import Address
+from inventory_api.storage.address import parse as parse_storage
 from inventory_api.webhooks.schedule import DELAYS
 
 PREFIX = "INVENTORY_"
@@ -54,6 +56,16 @@ class Settings(BaseModel):
     max_in_flight: int | None = Field(default=None, ge=1, le=10_000)
     pool_acquire_timeout: Seconds = 0.25
     request_deadline: Seconds = 5
+    # Where attachments are kept; without, there are none.
+    storage_url: Address | None = None
+    upload_deadline: Seconds = 20
+    upload_max_bytes: int = Field(default=10_485_760, ge=1, le=1_073_741_824)
+    uploads_at_once: int = Field(default=4, ge=1, le=1000)
+    downloads_at_once: int = Field(default=32, ge=1, le=1000)
+    upload_url_ttl: int = Field(default=900, ge=10, le=604_800)
+    upload_directory: Path | None = None
+    download_redirect: bool = False
+    attachment_retention_days: int = Field(default=30, ge=1, le=36_500)
     job_concurrency: int = Field(default=4, ge=2, le=100)
     job_heartbeat: Seconds = 30
     # The database keeps audit rows for 90 days, whatever is said here.
@@ -67,7 +79,7 @@ class Settings(BaseModel):
     webhook_loopback: bool = False
     drain_delay: float = Field(default=10, ge=0, le=3600)
     drain_timeout: Seconds = 20
-    required_checks: Annotated[tuple[Literal["database", "schema", "redis"], ...], Field(min_length=1)] = (
+    required_checks: Annotated[tuple[Literal["database", "schema", "redis", "storage"], ...], Field(min_length=1)] = (
         "database",
         "schema",
     )
@@ -86,6 +98,11 @@ class Settings(BaseModel):
     @classmethod
     def _parse_policies(cls, value: object) -> object:
         return parse_policies(value) if isinstance(value, str) else value
+
+    @field_validator("storage_url", mode="before")
+    @classmethod
+    def _parse_storage(cls, value: object) -> object:
+        return parse_storage(value) if isinstance(value, str) else value
 
     @field_validator("host")
     @classmethod
@@ -107,8 +124,14 @@ class Settings(BaseModel):
             raise ValueError("PORT and MANAGEMENT_PORT must differ")
         if self.drain_timeout < self.request_deadline:
             raise ValueError("DRAIN_TIMEOUT must be at least REQUEST_DEADLINE, or a drain cuts requests short")
+        if self.storage_url is not None and self.drain_timeout < self.upload_deadline:
+            raise ValueError("DRAIN_TIMEOUT must be at least UPLOAD_DEADLINE, or a drain cuts uploads short")
         if "redis" in self.required_checks and not (self.redis_url or self.redis_url_file):
             raise ValueError("REQUIRED_CHECKS has redis, but REDIS_URL is not set")
+        if "storage" in self.required_checks and self.storage_url is None:
+            raise ValueError("REQUIRED_CHECKS has storage, but STORAGE_URL is not set")
+        if self.upload_directory is not None and not self.upload_directory.is_dir():
+            raise ValueError(f"UPLOAD_DIRECTORY: {self.upload_directory} is no directory")
         for name in ADDRESSES:
             if getattr(self, name) and getattr(self, f"{name}_file"):
                 raise ValueError(f"{name.upper()} and {name.upper()}_FILE are both set; keep one")

@@ -65,9 +65,11 @@ async def run(settings: Settings) -> int:
             reservations=settings.reservation_retention_days,
             job_log=settings.job_log_retention_days,
             webhooks=settings.webhook_retention_days,
+            attachments=settings.attachment_retention_days,
         ),
         resources.webhook_rules.schedule,
         deliverer.wake,
+        resources.storage,
     )
     worker = QueueWorker(
         settings.current_database_url,

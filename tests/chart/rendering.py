@@ -120,6 +120,38 @@ CASES: dict[str, Values] = {
             "webhooks": {"enabled": False},
         },
     },
+    "attachments in an S3 of one's own": {
+        "storage": {
+            "url": "s3://inventory/attachments",
+            "endpoint": "http://s3.example:9000",
+            "region": "eu-central-1",
+            "existingSecret": "my-s3",
+            "uploadMaxBytes": 20_000_000,
+            "uploadsAtOnce": 2,
+            "downloadsAtOnce": 8,
+            "uploadDeadline": 10,
+            "uploadUrlTtl": 600,
+            "downloadRedirect": True,
+        },
+        "requiredChecks": ["database", "storage"],
+        "worker": {"retention": {"attachmentDays": 5}},
+        "networkPolicy": {
+            "enabled": True,
+            "storage": {"to": [{"podSelector": {"matchLabels": {"app": "s3"}}}], "port": 19000},
+        },
+    },
+    "attachments at Amazon's": {
+        "storage": {"url": "s3://inventory", "caSecret": "my-s3-ca"},
+        "serviceAccount": {"annotations": {"eks.amazonaws.com/role-arn": "arn:aws:iam::1:role/inventory"}},
+        "networkPolicy": {"enabled": True, "storage": {"to": [{"ipBlock": {"cidr": "0.0.0.0/0"}}]}},
+    },
+    "attachments in an S3 of another authority": {"storage": {"url": "s3://inventory", "caConfigMap": "my-authority"}},
+    "attachments in a directory that is shared": {
+        "storage": {"url": "file:///mnt/attachments"},
+        "extraVolumes": [{"name": "shared", "persistentVolumeClaim": {"claimName": "attachments"}}],
+        "extraVolumeMounts": [{"name": "shared", "mountPath": "/mnt"}],
+        "networkPolicy": {"enabled": True},
+    },
     "everything around the pods": {
         "commonLabels": {"cost-centre": "7"},
         "commonAnnotations": {"owner": "stock"},
@@ -233,7 +265,7 @@ CASES: dict[str, Values] = {
         "image": {"digest": "sha256:" + "0" * 64},
         "imagePullSecrets": [{"name": "registry"}],
         "podAnnotations": {"team": "stock"},
-        "extraEnv": [{"name": "INVENTORY_REQUIRED_CHECKS", "value": "database"}],
+        "extraEnv": [{"name": "INVENTORY_RATE_LIMIT", "value": "600/minute"}],
         "otlp": {
             "endpoint": "http://collector:4318",
             "samplingRatio": 0.25,
@@ -282,6 +314,10 @@ class Rendering:
         (container,) = self.api()["spec"]["template"]["spec"]["containers"]
         assert isinstance(container, dict)
         return container
+
+    def worker(self) -> Manifest:
+        """The Deployment of the queue worker."""
+        return self.one("Deployment", f"{FULLNAME}-worker")
 
     def migration(self) -> Manifest:
         """The migration Job; there must be one."""
@@ -335,6 +371,12 @@ def credentials(pod: Manifest) -> list[Manifest]:
     sources = volume["projected"]["sources"]
     assert isinstance(sources, list)
     return sources
+
+
+def environment(workload: Manifest) -> dict[str, Any]:
+    """The variables of a workload's only container: the value of each, or where it is from."""
+    (container,) = workload["spec"]["template"]["spec"]["containers"]
+    return {item["name"]: item.get("value", item.get("valueFrom")) for item in container["env"]}
 
 
 def values_of(key: str, node: Any) -> Iterator[Any]:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from .rendering import EXTERNAL, FULLNAME, Helm, Values, refusal
+from .rendering import EXTERNAL, FULLNAME, Helm, Values, environment, refusal
 
 
 def test_a_drain_that_does_not_fit_the_grace_period_is_refused(helm: Helm) -> None:
@@ -29,6 +29,16 @@ def test_a_drain_that_is_shorter_than_a_request_may_take_is_refused(helm: Helm) 
     assert "drain.timeout 7 < requestDeadline 8" in said
     assert "fix: drain.timeout: 8 or more" in said
     assert helm.template({"drain": {"timeout": 8}, "requestDeadline": 8}).api()
+
+
+def test_a_drain_that_is_shorter_than_an_upload_may_take_is_refused(helm: Helm) -> None:
+    """The service would not start; without a storage there are no uploads to wait for."""
+    drain, storage = {"drain": {"timeout": 14}}, {"url": "s3://inventory", "uploadDeadline": 15}
+    said = refusal(helm, {**drain, "storage": storage})
+    assert "storage.uploadDeadline 15 > drain.timeout 14, so a drain would cut uploads short" in said
+    assert "fix: drain.timeout: 15 or more" in said
+    assert helm.template({"drain": {"timeout": 15}, "storage": storage}).api()
+    assert helm.template(drain).api()
 
 
 def test_more_connections_than_the_server_admits_are_refused(helm: Helm) -> None:
@@ -163,6 +173,43 @@ def test_a_budget_that_leaves_one_is_admitted(helm: Helm) -> None:
             {"networkPolicy": {"enabled": True, "redis": {"port": 6380}}},
             "redis.port 6380 is of no effect without redis.to\nfix: networkPolicy.redis.to",
         ),
+        (
+            {"storage": {"url": "s3://inventory"}, "networkPolicy": {"enabled": True}},
+            "the S3 of storage.url s3://inventory is not\nfix: networkPolicy.storage.to: [{ipBlock: {cidr: ...}}]",
+        ),
+        *(
+            ({"storage": {name: "http://x" if name == "endpoint" else "x", **address}}, f'or storage.{name}: ""')
+            for name in ("endpoint", "region", "existingSecret", "caSecret", "caConfigMap")
+            for address in ({}, {"url": "file:///mnt"})
+        ),
+        (
+            {"storage": {"url": "s3://inventory", "caSecret": "one", "caConfigMap": "two"}},
+            "both say of which authority the endpoint must be\nfix: keep one of them",
+        ),
+        (
+            {"storage": {"url": "s3://inventory", "caConfigMap": "x", "endpoint": "http://s3:9000"}},
+            "caConfigMap is there to verify the endpoint by, and http://s3:9000 has no TLS\nfix: storage.endpoint",
+        ),
+        (
+            {
+                "storage": {"url": "file:///mnt/one"},
+                "extraVolumes": [{"name": "x"}],
+                "extraVolumeMounts": [{"name": "x", "mountPath": "/mnt/on"}],
+            },
+            "no volume is mounted there that all pods share\nfix: extraVolumes with a claim that is ReadWriteMany",
+        ),
+        ({"requiredChecks": ["storage"]}, "requiredChecks has it, and there is none\nfix: storage.url"),
+        (
+            {"storage": {"url": "s3://inventory"}, "extraVolumes": [{"name": "uploads"}]},
+            "extraVolumes: uploads is the name of the chart's own\nfix: another name",
+        ),
+        (
+            {
+                "storage": {"url": "s3://inventory"},
+                "extraVolumeMounts": [{"name": "x", "mountPath": "/var/spool/inventory-api/"}],
+            },
+            "the chart mounts its own at /var/spool/inventory-api/\nfix: another mountPath",
+        ),
         ({"database": {"caSecret": "x"}}, "the bundled one has no TLS\nfix: database.bundled.enabled: false"),
         ({"redis": {"caSecret": "x"}}, "the bundled one has no TLS\nfix: redis.bundled.enabled: false"),
         ({"migrations": {"mode": "external", "existingSecret": "x"}}, 'fix: migrations.existingSecret: ""'),
@@ -245,6 +292,9 @@ def test_a_direct_url_that_no_secret_has_is_refused(helm: Helm) -> None:
         ("INVENTORY_POOL_MAX", "use the value database.pool.max"),
         ("INVENTORY_DRAIN_DELAY", "use the value drain.delay"),
         ("INVENTORY_PORT", "leave it out"),
+        ("INVENTORY_REQUIRED_CHECKS", "use the value requiredChecks"),
+        ("AWS_ENDPOINT_URL", "use the value storage.endpoint"),
+        ("AWS_DEFAULT_REGION", "use the value storage.region"),
         ("INVENTORY_SERVER_WORKER_TIMEOUT", "leave it out"),
         ("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "use the value otlp.endpoint"),
         ("OTEL_EXPORTER_OTLP_ENDPOINT", "use the value otlp.endpoint"),
@@ -263,11 +313,20 @@ def test_every_variable_that_the_chart_sets_is_guarded(helm: Helm) -> None:
             "database": {**EXTERNAL["database"], "directUrl": True, "caSecret": "my-ca"},
             "redis": {**EXTERNAL["redis"], "caSecret": "my-ca"},
             "otlp": {"endpoint": "http://c:4318"},
+            "requiredChecks": ["database"],
+            "storage": {
+                "url": "s3://inventory",
+                "endpoint": "https://s3.example",
+                "region": "x",
+                "existingSecret": "my-s3",
+                "caSecret": "my-ca",
+            },
         }
     )
-    (migration,) = rendering.migration()["spec"]["template"]["spec"]["containers"]
-    for variable in (*rendering.container()["env"], *migration["env"]):
-        assert "is the chart's" in refusal(helm, {"extraEnv": [{"name": variable["name"], "value": "1"}]})
+    workloads = (rendering.api(), rendering.worker(), rendering.migration())
+    names = {name for workload in workloads for name in environment(workload)}
+    for name in names:
+        assert "is the chart's" in refusal(helm, {"extraEnv": [{"name": name, "value": "1"}]})
 
 
 def test_a_variable_that_is_there_twice_is_refused(helm: Helm) -> None:

@@ -129,7 +129,10 @@ def test_only_the_migration_has_the_way_past_a_pooler(helm: Helm) -> None:
 
 
 def test_no_credential_is_in_the_environment(helm: Helm) -> None:
-    """An environment is read by `kubectl describe`, by child processes and by crash reports."""
+    """An environment is read by `kubectl describe`, by child processes and by crash reports.
+
+    Those of an S3 are the exception (test_storage): AWS's names are variables.
+    """
     for _, pod in helm.template().pods():
         for container in pod["containers"]:
             assert "envFrom" not in container

@@ -4,6 +4,8 @@ import pytest
 
 from .rendering import Helm, Values, refusal
 
+S3 = {"storage": {"url": "s3://inventory"}}
+
 
 @pytest.mark.parametrize(
     ("values", "said", "enough"),
@@ -17,6 +19,16 @@ from .rendering import Helm, Values, refusal
             {"serverWorkers": 8},
             "64Mi + serverWorkers 8 x 64Mi = 576Mi > resources.limits.memory 512Mi",
             {"serverWorkers": 8, "resources": {"limits": {"memory": "0.5625Gi"}}, "database": {"maxConnections": 300}},
+        ),
+        (
+            {**S3, "serverWorkers": 5},
+            "64Mi + serverWorkers 5 x 104Mi = 584Mi > resources.limits.memory 512Mi",
+            {
+                **S3,
+                "serverWorkers": 5,
+                "resources": {"limits": {"memory": "584Mi"}},
+                "database": {"maxConnections": 300},
+            },
         ),
         (
             {"redis": {"bundled": {"maxMemory": "1gb"}}},

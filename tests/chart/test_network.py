@@ -138,6 +138,37 @@ def test_a_queue_worker_reaches_what_the_api_reaches_and_partners_and_is_only_sc
     assert rule["ports"] == [{"port": 9000}]
 
 
+def test_the_api_and_queue_workers_alone_reach_the_storage(helm: Helm) -> None:
+    """At the port of its pods, which is not that of its endpoint."""
+    values = CASES["attachments in an S3 of one's own"]
+    storage = {"ports": [{"port": 19000}], "to": [{"podSelector": {"matchLabels": {"app": "s3"}}}]}
+    policies = {found["metadata"]["name"]: found["spec"] for found in helm.template(values).of("NetworkPolicy")}
+    assert {name for name, found in policies.items() if storage in found["egress"]} == {
+        f"{FULLNAME}-api",
+        f"{FULLNAME}-worker",
+    }
+    assert str(policies).count("19000") == 2
+
+
+@pytest.mark.parametrize(
+    ("endpoint", "port"), [("", 443), ("https://s3.example", 443), ("http://s3.example", 80), ("http://s3:9000/", 9000)]
+)
+def test_the_storage_is_reached_at_the_port_of_its_endpoint(helm: Helm, endpoint: str, port: int) -> None:
+    """Amazon's has none, and is reached by HTTPS."""
+    to = [{"ipBlock": {"cidr": "10.4.0.0/16"}}]
+    storage: Values = {"url": "s3://inventory", "endpoint": endpoint}
+    egress = policy(helm, "api", {"storage": storage, **with_network(storage={"to": to})})["egress"]
+    assert egress[-1] == {"ports": [{"port": port}], "to": to}
+
+
+@pytest.mark.parametrize("case", ["no values", "attachments in a directory that is shared"])
+def test_a_storage_that_is_nowhere_in_the_network_opens_nothing(helm: Helm, case: str) -> None:
+    """Wherever one would be."""
+    values = CASES[case]
+    network = with_network(storage={"to": [{"ipBlock": {"cidr": "10.4.0.0/16"}}]})
+    assert policy(helm, "api", {**values, **network}) == policy(helm, "api", {**values, **ON})
+
+
 def test_partners_are_on_the_internet_as_the_service_has_it(helm: Helm) -> None:
     """And nowhere that the service would refuse: one list beside the other. By IPv6 where pods have such addresses."""
     (only,) = policy(helm, "worker", ON)["egress"][-1]["to"]

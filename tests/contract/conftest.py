@@ -26,5 +26,6 @@ def contract_url(postgres: EmbeddedPostgres) -> str:
 def server(contract_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     directory: Path = tmp_path_factory.mktemp("contract")
     keys_file = write_keys(directory / "keys.json", {"admin": ADMIN_KEY})
-    with serving(directory, database_url=contract_url, api_keys_file=keys_file) as started:
+    storage = f"file://{directory}/storage"
+    with serving(directory, database_url=contract_url, api_keys_file=keys_file, storage_url=storage) as started:
         yield started

@@ -64,6 +64,10 @@ class Platform:
             secret("inventory-keys", {"keys.json": json.dumps({"keys": keys})}),
         )
 
+    def authority(self, name: str) -> Manifest:
+        """The Secret of the one that has signed all of these servers."""
+        return secret(name, {"ca.crt": self._authority.cert_pem.bytes().decode()})
+
     def publish_another_authority(self, name: str) -> None:
         """A Secret as that of the database's authority, of one that has signed nothing here."""
         self.apply(secret(name, {"ca.crt": trustme.CA().cert_pem.bytes().decode()}))

@@ -88,7 +88,7 @@ async def test_not_ready_is_the_error_shape_with_status_and_checks_beside(servic
     body = response.json()
     assert body["error"]["type"] == "NOT_READY"
     assert body["status"] == "draining"
-    assert set(body["checks"]) == {"database", "schema", "redis"}
+    assert set(body["checks"]) == {"database", "schema", "redis", "storage"}
     assert (await service.management.get("/system/live")).status_code == 200
     assert (await service.api.get("/inventory/absent")).headers["Connection"] == "close"
 

@@ -22,7 +22,7 @@ from tests.support.service import Service
 from tests.support.waiting import eventually
 from tests.support.working import database, working
 
-RETENTION = RetentionDays(audit=100, reservations=5, job_log=7, webhooks=30)
+RETENTION = RetentionDays(audit=100, reservations=5, job_log=7, webhooks=30, attachments=30)
 ENDPOINTS = "/webhooks/endpoints"
 # Two tries, the second at once.
 QUICK_DELAYS = (0.0, 0.0)
@@ -60,7 +60,7 @@ async def delivering(
         backend = backend or CheckedBackend(resolver, admit_loopback=rules.admit_loopback)
         sender = await stack.enter_async_context(Sender(backend))
         deliverer = Deliverer(opened, sender, metrics, rules, at_once=at_once, heartbeat_seconds=heartbeat_seconds)
-        handlers = Handlers(opened, lambda: url, RETENTION, rules.schedule, deliverer.wake)
+        handlers = Handlers(opened, lambda: url, RETENTION, rules.schedule, deliverer.wake, None)
         await stack.enter_async_context(working(url, handlers.publish_events, EVENT, tracer=tracer))
         task = asyncio.create_task(deliverer.run())
         try:

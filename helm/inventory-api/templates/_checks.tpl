@@ -7,6 +7,7 @@
 {{- include "inventory-api.checkReplicas" . }}
 {{- include "inventory-api.checkDisruption" . }}
 {{- include "inventory-api.checkMigrations" . }}
+{{- include "inventory-api.checkStorage" . }}
 {{- include "inventory-api.checkNetwork" . }}
 {{- include "inventory-api.checkAccess" . }}
 {{- include "inventory-api.checkMetrics" . }}
@@ -17,6 +18,9 @@
 {{- define "inventory-api.checkShutdown" -}}
 {{- if lt (int .Values.drain.timeout) (int .Values.requestDeadline) }}
 {{- printf "\nshutdown time: drain.timeout %d < requestDeadline %d, so a drain would cut requests short\nfix: drain.timeout: %d or more" (int .Values.drain.timeout) (int .Values.requestDeadline) (int .Values.requestDeadline) | fail }}
+{{- end }}
+{{- if and .Values.storage.url (gt (int .Values.storage.uploadDeadline) (int .Values.drain.timeout)) }}
+{{- printf "\nshutdown time: storage.uploadDeadline %d > drain.timeout %d, so a drain would cut uploads short\nfix: drain.timeout: %d or more, or a shorter storage.uploadDeadline" (int .Values.storage.uploadDeadline) (int .Values.drain.timeout) (int .Values.storage.uploadDeadline) | fail }}
 {{- end }}
 {{- $graceful := add .Values.drain.delay .Values.drain.timeout 3 3 3 1 | int }}
 {{- $needed := add .Values.preStopSleepSeconds $graceful 5 | int }}
@@ -99,9 +103,11 @@ it does at once, and four; two are for migrations.
 {{- end }}
 {{- end }}
 {{- with dig "limits" "memory" "" .Values.resources }}
-{{- $needed := add 64 (mul 64 $.Values.serverWorkers) | int }}
+{{- /* The client of S3 is 38 MiB. */ -}}
+{{- $each := ternary 104 64 (hasPrefix "s3://" $.Values.storage.url) }}
+{{- $needed := add 64 (mul $each $.Values.serverWorkers) | int }}
 {{- if lt (include "inventory-api.amount" . | float64) (mulf $needed 1048576) }}
-{{- printf "\nmemory: 64Mi + serverWorkers %d x 64Mi = %dMi > resources.limits.memory %v, so that pods would be ended by the kernel\nfix: resources.limits.memory: %dMi or more, or fewer server workers" (int $.Values.serverWorkers) $needed . $needed | fail }}
+{{- printf "\nmemory: 64Mi + serverWorkers %d x %dMi = %dMi > resources.limits.memory %v, so that pods would be ended by the kernel\nfix: resources.limits.memory: %dMi or more, or fewer server workers" (int $.Values.serverWorkers) $each $needed . $needed | fail }}
 {{- end }}
 {{- end }}
 {{- if .Values.redis.bundled.enabled }}
@@ -213,6 +219,43 @@ it does at once, and four; two are for migrations.
 {{- end }}
 {{- end }}
 
+{{- define "inventory-api.checkStorage" -}}
+{{- $isS3 := include "inventory-api.usesS3" . }}
+{{- with .Values.storage }}
+{{- range $name := list "endpoint" "region" "existingSecret" "caSecret" "caConfigMap" }}
+{{- if and (get $.Values.storage $name) (not $isS3) }}
+{{- printf "\nstorage: %s is of no effect without an S3 in url\nfix: storage.url: s3://BUCKET, or storage.%s: \"\"" $name $name | fail }}
+{{- end }}
+{{- end }}
+{{- if and .caSecret .caConfigMap }}
+{{- fail "\nstorage: caSecret and caConfigMap both say of which authority the endpoint must be\nfix: keep one of them" }}
+{{- end }}
+{{- if and (or .caSecret .caConfigMap) (hasPrefix "http://" .endpoint) }}
+{{- printf "\nstorage: %s is there to verify the endpoint by, and %s has no TLS\nfix: storage.endpoint: https://..., or no authority" (ternary "caSecret" "caConfigMap" (ne .caSecret "")) .endpoint | fail }}
+{{- end }}
+{{- if and .url (not $isS3) }}
+{{- $directory := (urlParse .url).path }}
+{{- $mounted := false }}
+{{- range $.Values.extraVolumeMounts }}
+{{- $mounted = or $mounted (hasPrefix (printf "%s/" (trimSuffix "/" .mountPath)) (printf "%s/" (trimSuffix "/" $directory))) }}
+{{- end }}
+{{- if not $mounted }}
+{{- printf "\nstorage: %s is a directory, and no volume is mounted there that all pods share\nfix: extraVolumes with a claim that is ReadWriteMany, extraVolumeMounts: [{name: ..., mountPath: %s}], or storage.url: s3://BUCKET" .url $directory | fail }}
+{{- end }}
+{{- end }}
+{{- if .url }}
+{{- with dig "limits" "ephemeral-storage" "" $.Values.resources }}
+{{- $needed := include "inventory-api.ephemeralNeeded" $ | int64 }}
+{{- if lt (include "inventory-api.amount" . | float64) (mulf $needed 1048576) }}
+{{- printf "\ndisk: %s > resources.limits.ephemeral-storage %v, so that pods would be evicted for their uploads\nfix: resources.limits.ephemeral-storage: %dMi or more, or smaller or fewer uploads at once" (include "inventory-api.ephemeralArithmetic" $) . $needed | fail }}
+{{- end }}
+{{- end }}
+{{- else if has "storage" $.Values.requiredChecks }}
+{{- fail "\nstorage: requiredChecks has it, and there is none\nfix: storage.url: s3://BUCKET, or requiredChecks without it" }}
+{{- end }}
+{{- end }}
+{{- end }}
+
 {{- define "inventory-api.checkNetwork" -}}
 {{- with .Values.networkPolicy }}
 {{- if .enabled }}
@@ -232,6 +275,9 @@ it does at once, and four; two are for migrations.
 {{- if and (not $place.to) (ne (int $place.port) $default) }}
 {{- printf "\nnetworkPolicy: %s.port %d is of no effect without %s.to\nfix: networkPolicy.%s.to: where it is" $name (int $place.port) $name $name | fail }}
 {{- end }}
+{{- end }}
+{{- if and (include "inventory-api.usesS3" $) (not .storage.to) }}
+{{- printf "\nnetworkPolicy: nothing may be reached that is not named, and the S3 of storage.url %s is not\nfix: networkPolicy.storage.to: [{ipBlock: {cidr: ...}}], with 0.0.0.0/0 for the internet, or a namespaceSelector and a podSelector" $.Values.storage.url | fail }}
 {{- end }}
 {{- if and $.Values.otlp.endpoint (not .otlp.to) }}
 {{- printf "\nnetworkPolicy: nothing may be reached that is not named, and the collector of otlp.endpoint %s is not\nfix: networkPolicy.otlp.to: [{namespaceSelector: {matchLabels: {kubernetes.io/metadata.name: ...}}}]" $.Values.otlp.endpoint | fail }}
@@ -308,13 +354,19 @@ it does at once, and four; two are for migrations.
 {{- range .Values.extraContainers }}
 {{- if eq .name "api" }}{{ fail "\nextraContainers: api is the name of the chart's own\nfix: another name" }}{{ end }}
 {{- end }}
+{{- $volumes := list "credentials" "tmp" }}
+{{- $directories := list "/tmp" "/etc/inventory-api/credentials" }}
+{{- if .Values.storage.url }}
+{{- $volumes = append $volumes "uploads" }}
+{{- $directories = append $directories (include "inventory-api.spoolDirectory" .) }}
+{{- end }}
 {{- range .Values.extraVolumes }}
-{{- if has .name (list "credentials" "tmp") }}
+{{- if has .name $volumes }}
 {{- printf "\nextraVolumes: %s is the name of the chart's own\nfix: another name" .name | fail }}
 {{- end }}
 {{- end }}
 {{- range .Values.extraVolumeMounts }}
-{{- if has (trimSuffix "/" .mountPath) (list "/tmp" "/etc/inventory-api/credentials") }}
+{{- if has (trimSuffix "/" .mountPath) $directories }}
 {{- printf "\nextraVolumeMounts: the chart mounts its own at %s\nfix: another mountPath" .mountPath | fail }}
 {{- end }}
 {{- end }}
@@ -327,7 +379,15 @@ it does at once, and four; two are for migrations.
     "INVENTORY_JOB_CONCURRENCY" "worker.concurrency" "INVENTORY_JOB_HEARTBEAT" "worker.heartbeatSeconds"
     "INVENTORY_AUDIT_RETENTION_DAYS" "worker.retention.auditDays" "INVENTORY_JOB_LOG_RETENTION_DAYS" "worker.retention.jobLogDays"
     "INVENTORY_RESERVATION_RETENTION_DAYS" "worker.retention.reservationDays"
+    "INVENTORY_WEBHOOK_RETENTION_DAYS" "worker.retention.webhookDays" "INVENTORY_WEBHOOK_CONCURRENCY" "worker.webhookConcurrency"
     "INVENTORY_DATABASE_CA_FILE" "database.caSecret" "INVENTORY_REDIS_CA_FILE" "redis.caSecret"
+    "INVENTORY_REQUIRED_CHECKS" "requiredChecks" "INVENTORY_STORAGE_URL" "storage.url" "INVENTORY_UPLOAD_MAX_BYTES" "storage.uploadMaxBytes"
+    "INVENTORY_UPLOADS_AT_ONCE" "storage.uploadsAtOnce" "INVENTORY_DOWNLOADS_AT_ONCE" "storage.downloadsAtOnce"
+    "INVENTORY_UPLOAD_DEADLINE" "storage.uploadDeadline" "INVENTORY_UPLOAD_URL_TTL" "storage.uploadUrlTtl"
+    "INVENTORY_DOWNLOAD_REDIRECT" "storage.downloadRedirect" "INVENTORY_UPLOAD_DIRECTORY" ""
+    "INVENTORY_ATTACHMENT_RETENTION_DAYS" "worker.retention.attachmentDays"
+    "AWS_ENDPOINT_URL_S3" "storage.endpoint" "AWS_ENDPOINT_URL" "storage.endpoint" "AWS_REGION" "storage.region" "AWS_DEFAULT_REGION" "storage.region"
+    "AWS_CA_BUNDLE" "storage.caSecret" "AWS_ACCESS_KEY_ID" "storage.existingSecret" "AWS_SECRET_ACCESS_KEY" "storage.existingSecret" "AWS_SESSION_TOKEN" "storage.existingSecret"
     "INVENTORY_HOST" "bindAddress" "INVENTORY_PORT" "" "INVENTORY_MANAGEMENT_PORT" "" "INVENTORY_SERVER_WORKER_TIMEOUT" ""
     "OTEL_EXPORTER_OTLP_ENDPOINT" "otlp.endpoint" "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT" "otlp.endpoint"
     "OTEL_TRACES_SAMPLER" "otlp.samplingRatio" "OTEL_TRACES_SAMPLER_ARG" "otlp.samplingRatio"

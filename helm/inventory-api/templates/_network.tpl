@@ -87,8 +87,15 @@
   to: {{- include "inventory-api.podsOf" (dict "root" . "components" (list "valkey")) | nindent 4 }}
 {{- end }}
 {{- include "inventory-api.egressTo" .Values.networkPolicy.redis }}
+{{- if include "inventory-api.usesS3" . }}
+{{- with .Values.networkPolicy.storage }}
+{{- include "inventory-api.egressTo" (dict "to" .to "port" (include "inventory-api.portOf" (dict "port" .port "url" $.Values.storage.endpoint))) }}
+{{- end }}
+{{- end }}
 {{- if .Values.otlp.endpoint }}
-{{- include "inventory-api.egressTo" (dict "to" .Values.networkPolicy.otlp.to "port" (include "inventory-api.otlpPort" .)) }}
+{{- with .Values.networkPolicy.otlp }}
+{{- include "inventory-api.egressTo" (dict "to" .to "port" (include "inventory-api.portOf" (dict "port" .port "url" $.Values.otlp.endpoint))) }}
+{{- end }}
 {{- end }}
 {{- include "inventory-api.extraEgress" . }}
 {{- end }}
@@ -164,8 +171,8 @@ All addresses but those that the service refuses as well (webhooks/networks.py);
 []
 {{- end }}
 
-{{/* That of the collector's pods, else of otlp.endpoint, else of its scheme. */}}
-{{- define "inventory-api.otlpPort" -}}
-{{- $url := urlParse .Values.otlp.endpoint }}
-{{- .Values.networkPolicy.otlp.port | default (regexFind "[0-9]+$" (regexFind ":[0-9]+$" $url.host)) | default (ternary "443" "80" (eq $url.scheme "https")) }}
+{{/* Of (port, url): that which is given, else that of the URL, else of its scheme; without a URL that of HTTPS. */}}
+{{- define "inventory-api.portOf" -}}
+{{- $url := urlParse .url }}
+{{- .port | default (regexFind "[0-9]+$" (regexFind ":[0-9]+$" $url.host)) | default (ternary "80" "443" (eq $url.scheme "http")) }}
 {{- end }}

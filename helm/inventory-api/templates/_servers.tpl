@@ -22,6 +22,10 @@
 - {name: INVENTORY_MANAGEMENT_PORT, value: "9000"}
 - {name: INVENTORY_REQUEST_DEADLINE, value: {{ $values.requestDeadline | quote }}}
 - {name: INVENTORY_DRAIN_TIMEOUT, value: {{ $values.drain.timeout | quote }}}
+{{- with $values.requiredChecks }}
+- {name: INVENTORY_REQUIRED_CHECKS, value: {{ join "," . | quote }}}
+{{- end }}
+{{- include "inventory-api.storageEnv" .root }}
 {{- if $values.otlp.endpoint }}
 - {name: OTEL_EXPORTER_OTLP_ENDPOINT, value: {{ $values.otlp.endpoint | quote }}}
 - {name: OTEL_TRACES_SAMPLER, value: parentbased_traceidratio}
@@ -55,10 +59,14 @@ readinessProbe:
 {{- end }}
 {{- end }}
 
+{{/* Of (root, component). */}}
 {{- define "inventory-api.serverMounts" -}}
 - {name: credentials, mountPath: /etc/inventory-api/credentials, readOnly: true}
 - {name: tmp, mountPath: /tmp}
-{{- with .Values.extraVolumeMounts }}
+{{- if and .root.Values.storage.url (eq .component "api") }}
+- {name: uploads, mountPath: {{ include "inventory-api.spoolDirectory" .root }}}
+{{- end }}
+{{- with .root.Values.extraVolumeMounts }}
 {{ toYaml . }}
 {{- end }}
 {{- end }}
@@ -78,12 +86,16 @@ readinessProbe:
           name: {{ . | quote }}
           items: [{key: ca.crt, path: redis-ca.crt}]
       {{- end }}
+      {{- include "inventory-api.storageSource" .root | nindent 6 }}
       {{- if eq .component "api" }}
       - secret:
           name: {{ include "inventory-api.apiKeysSecret" .root | quote }}
           items: [{key: keys.json, path: keys.json}]
       {{- end }}
 - {name: tmp, emptyDir: {}}
+{{- if and .root.Values.storage.url (eq .component "api") }}
+- {name: uploads, emptyDir: {sizeLimit: {{ include "inventory-api.spoolSize" .root }}Mi}}
+{{- end }}
 {{- with .root.Values.extraVolumes }}
 {{ toYaml . }}
 {{- end }}

@@ -15,6 +15,7 @@ import urllib.request
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from urllib.parse import quote
 
 from inventory_api import settings
 from inventory_api.dev import demo_data
@@ -195,6 +196,7 @@ def _environment(options: argparse.Namespace, database_url: str, redis_url: str 
     }
     environment.setdefault("INVENTORY_DOCS", "true")
     environment.setdefault("INVENTORY_WEBHOOK_LOOPBACK", "true")
+    environment.setdefault("INVENTORY_STORAGE_URL", f"file://{quote(str(keys.parent / 'attachments'))}")
     if redis_url:
         environment["INVENTORY_REDIS_URL"] = redis_url
     return environment

@@ -25,6 +25,7 @@ class DeadlineMiddleware:
             await self.app(scope, receive, send)
             return
         body_was_late = False
+        context.deadline_seconds = self._seconds
 
         async def watched_receive() -> Message:
             nonlocal body_was_late
@@ -46,5 +47,5 @@ class DeadlineMiddleware:
             if context.deadline is None or not context.deadline.expired():
                 raise
             if body_was_late:
-                raise RequestTimeout(f"The body did not arrive within {self._seconds:g} s.") from error
-            raise DeadlineExceeded(f"There was no answer within {self._seconds:g} s.") from error
+                raise RequestTimeout(f"The body did not arrive within {context.deadline_seconds:g} s.") from error
+            raise DeadlineExceeded(f"There was no answer within {context.deadline_seconds:g} s.") from error

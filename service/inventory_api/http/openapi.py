@@ -158,7 +158,8 @@ def _complete(operation: dict[str, Any], route: Route | None) -> None:
             response["headers"]["Idempotent-Replayed"] = TEXT
         # As they were given: FastAPI leaves out what is null.
         for media_type, given in route.responses.get(int(status), {}).get("content", {}).items():
-            response["content"][media_type]["examples"] = given["examples"]
+            if "examples" in given:
+                response["content"][media_type]["examples"] = given["examples"]
     operation["security"] = [{SCHEME: []}]
     if "requestBody" in operation:
         content = operation["requestBody"]["content"]

@@ -1,13 +1,14 @@
-"""Counts what became of requests that change orders and reservations."""
+"""Counts what became of requests that change orders and reservations, and upload files."""
 
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Collection
 
 from prometheus_client import Counter
+from starlette.requests import ClientDisconnect
 from starlette.responses import Response
 
 from inventory_api.errors import ServiceError
 from inventory_api.http.idempotency.execution import REPLAYED
-from inventory_api.telemetry.metrics import REFUSALS, Metrics
+from inventory_api.telemetry.metrics import REFUSALS, UPLOAD_REFUSALS, Metrics
 
 
 class Outcomes:
@@ -17,21 +18,30 @@ class Outcomes:
         self._metrics = metrics
 
     async def order(self, success: str, answer: Awaitable[Response]) -> Response:
-        return await _counted(self._metrics.orders, success, answer)
+        return await _counted(self._metrics.orders, REFUSALS, success, answer)
 
     async def reservation(self, success: str, answer: Awaitable[Response]) -> Response:
-        return await _counted(self._metrics.reservations, success, answer)
+        return await _counted(self._metrics.reservations, REFUSALS, success, answer)
+
+    async def upload(self, success: str, answer: Awaitable[Response]) -> Response:
+        return await _counted(self._metrics.uploads, UPLOAD_REFUSALS, success, answer)
 
 
-async def _counted(counter: Counter, success: str, answer: Awaitable[Response]) -> Response:
+async def _counted(counter: Counter, refusals: Collection[str], success: str, answer: Awaitable[Response]) -> Response:
     result = "failed"
     try:
         response = await answer
         result = "replayed" if REPLAYED in response.headers else success
     except ServiceError as error:
-        if error.status < 500:  # noqa: PLR2004 -- from there on it is not the client's
-            known = error.type.lower()
-            result = known if known in REFUSALS else "refused"
+        known = error.type.lower()
+        if known in refusals:
+            result = known
+        elif error.status < 500:  # noqa: PLR2004 -- from there on it is not the client's
+            result = "refused"
+        raise
+    except ClientDisconnect:
+        # Only of an upload is anything awaited from the client here.
+        result = "aborted"
         raise
     else:
         return response

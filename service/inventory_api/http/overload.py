@@ -18,7 +18,7 @@ QUEUE_FACTOR = 4
 # The weight of the newest request in the mean of how long requests take.
 SMOOTHING = 0.05
 QUEUE_FULL, QUEUE_TIMEOUT = "queue_full", "queue_timeout"
-# Where the server puts the admission of a request that it has admitted itself.
+# Where the admission of a request is; the server has put it there, where it has admitted the request itself.
 ADMISSION = "inventory_api.admission"
 # And where it tells whether the next part of the body is there, and whether the client does not read its answer.
 BODY_ARRIVED = "inventory_api.body_arrived"
@@ -90,6 +90,7 @@ class Admission:
         self._gate = gate
         self._entered: float | None = None
         self._left = False
+        self._aside = False
 
     async def enter(self) -> None:
         """Take a place; see `Gate.take_place`."""
@@ -98,9 +99,16 @@ class Admission:
 
     async def enter_again(self) -> None:
         """After `leave`; see `Gate.admit` and `Gate.take_place`."""
+        if self._aside:
+            return
         self._gate.count()
         self._entered, self._left = None, False
         await self.enter()
+
+    def step_aside(self) -> None:
+        """Leave for good: what the request does from here on is bounded by something else."""
+        self._aside = True
+        self.leave()
 
     def leave(self) -> None:
         """Give back what is held. A second time does nothing."""
@@ -125,6 +133,7 @@ class OverloadMiddleware:
             await self.app(scope, receive, send)
             return
         admission: Admission = scope.get(ADMISSION) or self._gate.admit()
+        scope[ADMISSION] = admission
 
         body_arrived, answer_waits = scope.get(BODY_ARRIVED), scope.get(ANSWER_WAITS)
 

@@ -1,6 +1,6 @@
 """The route class of every resource: declares its scope, and decides before a byte of the body is read."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeVar
 
 from fastapi import FastAPI
@@ -11,7 +11,7 @@ from starlette.routing import BaseRoute, Match
 from starlette.types import Receive, Send
 from starlette.types import Scope as AsgiScope
 
-from inventory_api.http.auth import ApiKeys, Scope
+from inventory_api.http.auth import ApiKeys, Principal, Scope
 from inventory_api.http.body import JSON_MEDIA_TYPE, JsonRequest
 from inventory_api.http.calling import Call
 from inventory_api.http.headers import read_by
@@ -20,6 +20,9 @@ from inventory_api.telemetry import request_context
 Endpoint = TypeVar("Endpoint", bound=Callable[..., Any])
 SCOPES = "required_scopes"
 MEDIA_TYPES = "media_types"
+STREAMED = "streamed_body"
+# Where the principal of a request is.
+PRINCIPAL = "inventory_api.principal"
 
 
 def requires(*scopes: Scope) -> Callable[[Endpoint], Endpoint]:
@@ -37,6 +40,16 @@ def accepts(*media_types: str) -> Callable[[Endpoint], Endpoint]:
 
     def declare(endpoint: Endpoint) -> Endpoint:
         setattr(endpoint, MEDIA_TYPES, media_types)
+        return endpoint
+
+    return declare
+
+
+def streams(content: Mapping[str, Any]) -> Callable[[Endpoint], Endpoint]:
+    """Declare the body of a route that reads it itself, as it comes: its Media Type Object, for the document."""
+
+    def declare(endpoint: Endpoint) -> Endpoint:
+        setattr(endpoint, STREAMED, content)
         return endpoint
 
     return declare
@@ -61,6 +74,8 @@ class Route(APIRoute):
             "x-required-scopes": list(scopes),
             "parameters": [header.parameter() for header in read_by(self.dependant)],
         }
+        if content := getattr(endpoint, STREAMED, None):
+            self.openapi_extra["requestBody"] = {"required": True, "content": dict.fromkeys(self.media_types, content)}
         self._call = Call(self)
         self.app = self._serve
 
@@ -68,13 +83,14 @@ class Route(APIRoute):
         resources = scope["app"].state.resources
         request = JsonRequest(scope, receive, send)
         principal = self._authorise(request, resources.api_keys)
-        await resources.rate_limiter.admit(principal)
+        scope[PRINCIPAL] = principal
+        await resources.rate_limiter.admit(principal.name)
         body = await request.read(self.media_types) if self.body_field is not None else None
         response = await self._call(request, body)
         await response(scope, receive, send)
 
-    def _authorise(self, request: Request, keys: ApiKeys) -> str:
-        """Tell the context whose request of which route it is, and return the principal's name."""
+    def _authorise(self, request: Request, keys: ApiKeys) -> Principal:
+        """Tell the context whose request of which route it is."""
         context = request_context.current()
         if context is not None:
             context.route = self.path
@@ -83,7 +99,7 @@ class Route(APIRoute):
             context.principal = principal.name
         trace.get_current_span().set_attribute("enduser.id", principal.name)
         principal.require(self.required_scopes)
-        return principal.name
+        return principal
 
 
 class RouteTable:

@@ -9,13 +9,16 @@ from typing import Any
 from uuid import UUID
 
 from inventory_api import audit
+from inventory_api.attachments import service as attachments
 from inventory_api.audit import Provenance
 from inventory_api.database.pool import Database
+from inventory_api.errors import DependencyUnavailable
 from inventory_api.http.idempotency import records
 from inventory_api.jobs import retention
-from inventory_api.jobs.model import EVENT, HOLD_SWEEP, LEDGER_VERIFY, RETENTION
+from inventory_api.jobs.model import ATTACHMENT_SWEEP, EVENT, HOLD_SWEEP, LEDGER_VERIFY, OBJECT_REMOVAL, RETENTION
 from inventory_api.reservations import service as reservations
 from inventory_api.stock import ledger
+from inventory_api.storage.model import Storage
 from inventory_api.webhooks import service as webhooks
 from inventory_api.webhooks.model import Told
 from inventory_api.webhooks.schedule import Schedule
@@ -39,6 +42,7 @@ class RetentionDays:
     reservations: int
     job_log: int
     webhooks: int
+    attachments: int
 
 
 Handler = Callable[[Work], Awaitable[None]]
@@ -54,6 +58,7 @@ class Handlers:
         retention_days: RetentionDays,
         schedule: Schedule,
         wake: Callable[[], None],
+        storage: Storage | None,
     ) -> None:
         """`wake` has webhooks sent at once, and not when it is next time to look for some."""
         self._database = database
@@ -61,6 +66,7 @@ class Handlers:
         self._retention_days = retention_days
         self._schedule = schedule
         self._wake = wake
+        self._storage = storage
 
     def by_name(self) -> Mapping[str, Handler]:
         return {
@@ -68,6 +74,8 @@ class Handlers:
             HOLD_SWEEP.name: self.sweep_holds,
             LEDGER_VERIFY.name: self.verify_ledger,
             RETENTION.name: self.purge,
+            OBJECT_REMOVAL.name: self.remove_objects,
+            ATTACHMENT_SWEEP.name: self.sweep_attachments,
         }
 
     async def publish_events(self, work: Work) -> None:
@@ -89,6 +97,28 @@ class Handlers:
                 swept += count
         if swept:
             logger.info("%d expired holds are let go", swept)
+
+    async def remove_objects(self, work: Work) -> None:
+        """Those that are not there any more are removed as well."""
+        if self._storage is None:
+            raise DependencyUnavailable("This worker is set up without a storage for attachments.")
+        for part in work.payload:
+            await self._storage.remove(part["key"])
+
+    async def sweep_attachments(self, work: Work) -> None:
+        """Have uploads that nobody has completed expire, and forget what was deleted."""
+        provenance = Provenance(attachments.SWEEPER, work.provenance.request_id, work.provenance.trace_id)
+        days = self._retention_days.attachments
+        async with self._database.session() as session:
+            for what, sweep in (
+                ("uploads that nobody has completed have expired", attachments.sweep),
+                ("attachments are forgotten", partial(attachments.purge, days=days)),
+            ):
+                swept = 0
+                while count := await sweep(session, provenance):
+                    swept += count
+                if swept:
+                    logger.info("%d %s", swept, what)
 
     async def verify_ledger(self, work: Work) -> None:
         """Keep how many levels are not the sum of their movements, and say which."""

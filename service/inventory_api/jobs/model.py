@@ -33,10 +33,20 @@ EVENT = Entrypoint("event")
 HOLD_SWEEP = Entrypoint("hold_sweep", priority=10, at_once=1)
 LEDGER_VERIFY = Entrypoint("ledger_verify", max_starts=3, seconds=600, at_once=1)
 RETENTION = Entrypoint("retention", max_starts=3, seconds=600, at_once=1)
+OBJECT_REMOVAL = Entrypoint("object_removal", seconds=60)
+ATTACHMENT_SWEEP = Entrypoint("attachment_sweep", at_once=1)
 
-ENTRYPOINTS = {entrypoint.name: entrypoint for entrypoint in (EVENT, HOLD_SWEEP, LEDGER_VERIFY, RETENTION)}
+ENTRYPOINTS = {
+    entrypoint.name: entrypoint
+    for entrypoint in (EVENT, HOLD_SWEEP, LEDGER_VERIFY, RETENTION, OBJECT_REMOVAL, ATTACHMENT_SWEEP)
+}
 # Minute, hour, day, month, day of the week, in UTC.
-SCHEDULES = {HOLD_SWEEP: "* * * * *", LEDGER_VERIFY: "17 3 * * *", RETENTION: "41 * * * *"}
+SCHEDULES = {
+    HOLD_SWEEP: "* * * * *",
+    LEDGER_VERIFY: "17 3 * * *",
+    RETENTION: "41 * * * *",
+    ATTACHMENT_SWEEP: "*/5 * * * *",
+}
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,7 +24,7 @@ METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", OTHER_MET
 NO_ROUTE = "none"
 LEVELS = ("debug", "info", "warning", "error", "critical")
 QUEUE_FULL, EXPORT_FAILED, SHUTDOWN = "queue_full", "export_failed", "shutdown"
-CHECKS = ("database", "schema", "redis")
+CHECKS = ("database", "schema", "redis", "storage")
 EXIT_REASONS = ("stopped", "wedged", "killed", "crashed", "failed")
 # Of INVENTORY_RATE_LIMIT: the only limit is `default`; of several, each has the name of its unit.
 RATE_LIMIT_POLICIES = ("default", "second", "minute", "hour", "day", "month", "year")
@@ -37,7 +37,15 @@ REFUSALS = (
 )  # fmt: skip
 ORDER_RESULTS = ("created", "fulfilled", "cancelled", *REFUSALS)
 RESERVATION_RESULTS = ("created", "extended", "released", *REFUSALS)
-JOB_ENTRYPOINTS = ("event", "hold_sweep", "ledger_verify", "retention")
+# Of a file: `stored` came through the service, `signed` is to be uploaded directly and is `completed` after that.
+UPLOAD_REFUSALS = (
+    "content_mismatch", "payload_too_large", "unsupported_media_type", "validation_failure", "request_timeout",
+    "refused", "overloaded", "aborted", "failed", "replayed",
+)  # fmt: skip
+UPLOAD_RESULTS = ("stored", "signed", "completed", *UPLOAD_REFUSALS)
+STORAGE_OPERATIONS = ("put", "sign_upload", "describe", "read", "stream", "sign_download", "remove", "check")
+STORAGE_ERRORS = ("", "timeout", "unavailable", "full", "denied", "missing", "refused", "other")
+JOB_ENTRYPOINTS = ("event", "hold_sweep", "ledger_verify", "retention", "object_removal", "attachment_sweep")
 # A kind that this release does not know, as after a rollback: nobody does its jobs.
 OTHER_ENTRYPOINT = "other"
 QUEUED_ENTRYPOINTS = (*JOB_ENTRYPOINTS, OTHER_ENTRYPOINT)
@@ -304,6 +312,29 @@ JOBS_DEAD_LETTERS = Metric(
     {"entrypoint": QUEUED_ENTRYPOINTS},
 )
 
+UPLOADS = Metric(
+    "uploads_total",
+    "counter",
+    "requests",
+    "Requests that upload a file, have an upload signed or complete one, by what they came to, or why not.",
+    {"result": UPLOAD_RESULTS},
+)
+TRANSFERS = Metric(
+    "content_transfers",
+    "gauge",
+    "requests",
+    "Contents of files that are on their way in or out.",
+    {"direction": ("in", "out")},
+)
+STORAGE_DURATION = Metric(
+    "storage_operation_duration_seconds",
+    "histogram",
+    "seconds",
+    "Time of an operation of the storage; of `stream`, until the last byte was taken.",
+    {"operation": STORAGE_OPERATIONS, "error_type": STORAGE_ERRORS},
+    (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30),
+)
+
 WEBHOOK_DELIVERIES = Metric(
     "webhook_deliveries_total",
     "counter",
@@ -361,6 +392,7 @@ CATALOGUE = (
     REDIS_BREAKER_STATE, REDIS_ERRORS, CACHE_REQUESTS, BACKGROUND_TASKS, IDEMPOTENCY,
     ORDERS, RESERVATIONS, LEDGER_MISMATCHES, LEDGER_CHECKED,
     QUEUE_FAILURES, JOBS, JOB_DURATION, JOBS_PENDING, JOBS_OLDEST_AGE, JOBS_DEAD_LETTERS,
+    UPLOADS, TRANSFERS, STORAGE_DURATION,
     WEBHOOK_DELIVERIES, WEBHOOK_ATTEMPTS, WEBHOOK_ATTEMPT_DURATION, WEBHOOK_DISABLED_ENDPOINTS, WEBHOOK_ENDPOINTS,
     WEBHOOKS_PENDING, WEBHOOKS_OLDEST_AGE,
 )  # fmt: skip
@@ -410,6 +442,9 @@ class Metrics:
         self.jobs_pending: Gauge = JOBS_PENDING.create(self.registry)
         self.jobs_oldest_age: Gauge = JOBS_OLDEST_AGE.create(self.registry)
         self.jobs_dead_letters: Gauge = JOBS_DEAD_LETTERS.create(self.registry)
+        self.uploads: Counter = UPLOADS.create(self.registry)
+        self.transfers: Gauge = TRANSFERS.create(self.registry)
+        self.storage_duration: Histogram = STORAGE_DURATION.create(self.registry)
         self.webhook_deliveries: Counter = WEBHOOK_DELIVERIES.create(self.registry)
         self.webhook_attempts: Histogram = WEBHOOK_ATTEMPTS.create(self.registry)
         self.webhook_attempt_duration: Histogram = WEBHOOK_ATTEMPT_DURATION.create(self.registry)

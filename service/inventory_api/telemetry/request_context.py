@@ -19,10 +19,18 @@ class RequestContext:
     pool_wait_seconds: float = 0.0
     response_headers: dict[str, str] = field(default_factory=dict)
     deadline: asyncio.Timeout | None = None
+    deadline_seconds: float = 0.0
     started: float = field(default_factory=time.perf_counter)
 
     def elapsed_seconds(self) -> float:
         return time.perf_counter() - self.started
+
+    def extend_deadline(self, seconds: float) -> None:
+        """The request has so long, from its beginning, where it has a deadline."""
+        if self.deadline is not None and not self.deadline.expired():
+            self.deadline_seconds = seconds
+            left = seconds - self.elapsed_seconds()
+            self.deadline.reschedule(asyncio.get_running_loop().time() + left)
 
     def end_deadline(self) -> None:
         """From here on the request is finished, however long it takes: a COMMIT, or what follows the response."""

@@ -31,7 +31,7 @@ async def metrics() -> Metrics:
 @pytest.fixture
 async def handlers(database_url: str, metrics: Metrics) -> AsyncIterator[Handlers]:
     async with database(database_url, metrics) as opened:
-        yield Handlers(opened, lambda: database_url, RETENTION, Schedule(), lambda: None)
+        yield Handlers(opened, lambda: database_url, RETENTION, Schedule(), lambda: None, None)
 
 
 async def test_the_sweep_lets_go_of_every_expired_hold(service: Service, handlers: Handlers, database_url: str) -> None:

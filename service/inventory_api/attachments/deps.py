@@ -1,0 +1,97 @@
+"""What routes of attachments ask for."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Annotated
+
+from fastapi import Depends, Request
+
+from inventory_api.attachments.content import FileContent
+from inventory_api.attachments.detecting import Detector
+from inventory_api.attachments.inspection import inspect
+from inventory_api.attachments.receiving import Received, received
+from inventory_api.attachments.rules import Rules
+from inventory_api.errors import DependencyUnavailable
+from inventory_api.http.auth import Principal
+from inventory_api.http.deps import resources_of
+from inventory_api.http.headers import RequestHeader, reads
+from inventory_api.http.routing import PRINCIPAL
+from inventory_api.http.transfers import Transfers
+from inventory_api.storage.model import Storage
+from inventory_api.threads import in_thread
+
+RANGE = RequestHeader("Range", "`bytes=0-99`: that part of the content, one.")
+IF_RANGE = RequestHeader("If-Range", "The ETag that the content must have for `Range` to count.")
+
+
+class Contents:
+    """Of one request: where contents are kept, and how they get there."""
+
+    def __init__(
+        self,
+        request: Request,
+        storage: Storage,
+        rules: Rules,
+        detector: Detector,
+        uploads: Transfers,
+        downloads: Transfers,
+    ) -> None:
+        self.storage = storage
+        self.rules = rules
+        self.detector = detector
+        self.downloads = downloads
+        self._request = request
+        self._uploads = uploads
+
+    @asynccontextmanager
+    async def received(self) -> AsyncIterator[Received]:
+        """The file of the request's body, when it is whole and found to be what it is said to be.
+
+        Raises:
+            Overloaded: there is no room for it now.
+            ServiceError: as `receiving.received` and `inspect`.
+        """
+        async with (
+            self.place(),
+            received(
+                self._request.headers.get("content-type", ""),
+                self._request.stream(),
+                self.rules.directory,
+                self.rules.most_bytes,
+                self.detector,
+            ) as found,
+        ):
+            content = FileContent(found.file, found.promise.size)
+            await in_thread(inspect, found.promise.content_type, content)
+            yield found
+
+    @asynccontextmanager
+    async def place(self) -> AsyncIterator[None]:
+        """Among those whose content comes in; see `Transfers.place`."""
+        async with self._uploads.place(self._request.scope):
+            yield
+
+
+async def _contents(request: Request) -> Contents:
+    resources = resources_of(request)
+    if resources.storage is None:
+        raise DependencyUnavailable("This service is set up without a storage for attachments.")
+    rules, detector = resources.attachment_rules, resources.detector
+    return Contents(request, resources.storage, rules, detector, resources.uploads, resources.downloads)
+
+
+async def _principal(request: Request) -> Principal:
+    principal: Principal = request.scope[PRINCIPAL]
+    return principal
+
+
+@reads(RANGE, IF_RANGE)
+async def _range(request: Request) -> tuple[str | None, str | None]:
+    """The lines of `Range` and `If-Range`, where there is one of each."""
+    ranges, conditions = RANGE.lines(request), IF_RANGE.lines(request)
+    return ranges[0] if len(ranges) == 1 else None, conditions[0] if conditions else None
+
+
+RequestContents = Annotated[Contents, Depends(_contents)]
+RequestPrincipal = Annotated[Principal, Depends(_principal)]
+RequestRange = Annotated[tuple[str | None, str | None], Depends(_range)]

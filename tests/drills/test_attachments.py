@@ -1,0 +1,122 @@
+"""Many upload at once, and others only read: everybody is served, and what was broken off leaves nothing."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+from prometheus_client.parser import text_string_to_metric_families
+
+from tests.support.attaching import image
+from tests.support.process import Server
+from tests.support.s3 import BUCKET, S3Server, s3_server
+from tests.support.service import AUTHORIZATION
+from tests.support.waiting import let_pass, wait_until
+
+from .drill import Drill, metric
+from .load import Request
+from .memory import peak, reset_peak, resident
+from .uploading import uploading
+from .world import make_directory
+
+MEBIBYTE = 1_048_576
+FILE_BYTES = 10 * MEBIBYTE
+MOST_GROWTH = 64_000_000
+MOST_LAG_SECONDS = 0.05
+READ_RATE = 40.0
+AVAILABLE = "SELECT id FROM attachment WHERE status = 'available'"
+OTHERS = "SELECT status, count(*) FROM attachment WHERE status <> 'available' AND deleted_at IS NULL GROUP BY status"
+
+
+@pytest.fixture
+def s3(drill: Drill, monkeypatch: pytest.MonkeyPatch) -> Iterator[S3Server]:
+    """With the bucket that is named there; the service that is started then uses it."""
+    with s3_server(make_directory(drill.world.directory / "s3")) as server:
+        server.make_bucket(BUCKET)
+        for name, value in server.environment().items():
+            monkeypatch.setenv(name, value)
+        yield server
+
+
+def test_many_upload_at_once_and_nobody_else_waits(drill: Drill, s3: S3Server) -> None:
+    """40 clients upload 10 MiB each at once, 20 more leave in the middle, and others read items"""
+    _upload(drill, s3, clients=40, leavers=20)
+
+
+@pytest.mark.thorough
+@pytest.mark.timeout(600)
+def test_very_many_upload_at_once_and_nobody_else_waits(drill: Drill, s3: S3Server) -> None:
+    """200 clients upload 10 MiB each at once, 100 more leave in the middle, and others read items"""
+    _upload(drill, s3, clients=200, leavers=100)
+
+
+def _upload(drill: Drill, s3: S3Server, clients: int, leavers: int) -> None:
+    server = drill.serve(storage_url=f"s3://{BUCKET}")
+    drill.add_items(server, 1)
+    path = "/inventory/A-0/attachments"
+    file = drill.world.directory / "a.png"
+    file.write_bytes(_picture())
+    with httpx.Client(base_url=server.api, headers=AUTHORIZATION, timeout=30) as client:
+        client.post(path, files={"file": ("a.png", file.read_bytes(), "image/png")}).raise_for_status()
+    reads = [Request("GET", "GET", "/inventory/A-0")]
+    alone = drill.load(server, reads, rate=READ_RATE)
+    let_pass(5)
+    before = alone.stop()
+    lag = _lags(server)
+    workers = server.server_workers()
+    reset_peak(workers)
+    memory = resident(workers)
+    beside = drill.load(server, reads, rate=READ_RATE)
+    found = uploading(server.port, path, file, clients=clients, leavers=leavers, headers=AUTHORIZATION).wait()
+    during = beside.stop()
+    growth = peak(workers) - memory
+    drill.report.load({"alone": before, "beside uploads": during})
+    drill.report.say(
+        f"{clients} clients, {found.tries} tries, {found.seconds:.1f} s, that is "
+        f"{clients * FILE_BYTES / found.seconds / MEBIBYTE:.0f} MiB/s"
+    )
+    drill.report.claim(
+        "every upload is taken at last", found.results == {"201": clients, "left": leavers}, found.results
+    )
+    _claim_nothing_is_left(drill, server, s3, clients + 1)
+    drill.report.claim("every read is answered", not during.failed, len(during))
+    ratio = during.percentile(99) / before.percentile(99)
+    drill.report.measure("p99 of reads less than doubles", ratio < 2, f"{ratio:.2f}")
+    drill.report.claim(
+        "memory of the server worker grows by less than 64 MB", growth < MOST_GROWTH, f"{growth / 1e6:.0f} MB"
+    )
+    late = _share_later(lag, _lags(server))
+    drill.report.measure("the event loop is late by less than 50 ms (p99)", late < 0.01, f"{late:.3%} later")
+    drill.report.verdict()
+
+
+def _claim_nothing_is_left(drill: Drill, server: Server, s3: S3Server, uploaded: int) -> None:
+    wait_until(lambda: metric(server, "content_transfers") == 0, 30)
+    rows = {f"attachments/{row[0]}" for row in drill.world.fetch(AVAILABLE)}
+    objects = {*s3.objects(BUCKET)}
+    drill.report.claim("each that was taken has its object", rows == objects and len(rows) == uploaded, len(objects))
+    drill.report.claim("and there is no other row", drill.world.fetch(OTHERS) == [], drill.world.fetch(OTHERS))
+    spools = [link for link in _open_files(server) if link.endswith("(deleted)") and "gunicorn" not in link]
+    drill.report.claim("nor a file that is still open", spools == [], spools)
+
+
+def _open_files(server: Server) -> list[str]:
+    folders = [Path(f"/proc/{process.pid}/fd") for process in server.server_workers()]
+    return [str(link.readlink()) for folder in folders for link in folder.iterdir() if link.is_symlink()]
+
+
+def _picture() -> bytes:
+    """Of hardly fewer bytes than are taken."""
+    picture = image(noise=int(FILE_BYTES * 1.08))
+    assert FILE_BYTES * 0.9 < len(picture) <= FILE_BYTES
+    return picture
+
+
+def _lags(server: Server) -> dict[str, float]:
+    samples = [sample for family in text_string_to_metric_families(server.metrics()) for sample in family.samples]
+    return {one.labels["le"]: one.value for one in samples if one.name == "event_loop_lag_seconds_bucket"}
+
+
+def _share_later(before: dict[str, float], after: dict[str, float]) -> float:
+    counted = {le: after[le] - before[le] for le in after}
+    return 1 - counted[str(MOST_LAG_SECONDS)] / counted["+Inf"]
