@@ -22,7 +22,7 @@ lint: $(VENV)/test ## style, types and import rules
 	$(BIN)/lint-imports
 
 test-python: $(VENV)/test $(VENV)/node helm versitygw ## pytest, without tests/e2e and tests/drills
-	PATH="$(abspath $(VENV))/tools:$$PATH" $(BIN)/pytest tests --ignore tests/e2e --ignore tests/drills --numprocesses $(PROCESSES) --dist worksteal $(ARGS)
+	PATH="$(abspath $(VENV))/tools:$$PATH" $(BIN)/pytest tests --ignore tests/e2e --ignore tests/drills --numprocesses $(PROCESSES) --dist loadfile $(ARGS)
 
 drill: $(VENV)/test versitygw ## faults on real processes under load, counted; SHORT=1 takes the few that CI runs
 	PATH="$(abspath $(VENV))/tools:$$PATH" $(BIN)/pytest tests/drills -s --timeout 300 $(if $(SHORT),-m "not thorough" --times told) $(ARGS)

@@ -28,7 +28,7 @@ from inventory_api import settings as settings_module
 from inventory_api.app import create_app
 
 EXAMPLES = 40
-ACCEPTED = 5
+ACCEPTED = 3
 THERE = {
     "sku": "BOLT-M8", "code": "MAIN", "location": "MAIN", "warehouse_location": "MAIN", "from": "MAIN", "to": "EAST",
     "url": "https://partner.example/hook", "owner": {"type": "item", "id": "BOLT-M8"}, "content_type": "image/png",
