@@ -60,6 +60,11 @@ class Storage:
         config = Config(signature_version="s3v4", s3={"addressing_style": "path"})
         return session.create_client("s3", region_name=REGION, endpoint_url=where, verify=False, config=config)
 
+    def make_bucket(self) -> None:
+        """Its data end with its pod."""
+        with warnings.catch_warnings(action="ignore"):
+            self.client().create_bucket(Bucket=BUCKET)
+
     def objects(self) -> list[str]:
         with warnings.catch_warnings(action="ignore"):
             found = self.client().list_objects_v2(Bucket=BUCKET)
@@ -84,8 +89,7 @@ def storage(own_cluster: Cluster) -> Iterator[Storage]:
     own_cluster.kubectl("rollout", "status", f"deployment/{S3}", "--timeout=120s")
     with PortForward(own_cluster, f"service/{S3}", PORT) as forward:
         made = Storage(forward)
-        with warnings.catch_warnings(action="ignore"):
-            made.client().create_bucket(Bucket=BUCKET)
+        made.make_bucket()
         say("an S3 runs")
         yield made
 
@@ -140,7 +144,6 @@ def test_without_its_storage_pods_are_degraded_and_stay_ready(
     own_cluster: Cluster, storage: Storage, api: httpx.Client, forward: PortForward
 ) -> None:
     """Items go on, uploads are 503; and both are well again with it."""
-    del storage
     own_cluster.kubectl("scale", f"deployment/{S3}", "--replicas=0")
     await_claim("its pod is gone", lambda: not own_cluster.kubectl("get", "pods", "-l", f"app={S3}", "-o", "name"))
     way = PortForward(own_cluster, f"deployment/{RELEASE}", 9000)
@@ -151,5 +154,7 @@ def test_without_its_storage_pods_are_degraded_and_stay_ready(
         refused = api.post("/inventory/A-1/attachments", files={"file": ("a.png", png_of(1000), PNG)})
         assert (refused.status_code, refused.json()["error"]["type"]) == (503, "DEPENDENCY_UNAVAILABLE")
         own_cluster.kubectl("scale", f"deployment/{S3}", "--replicas=1")
+        own_cluster.kubectl("rollout", "status", f"deployment/{S3}", "--timeout=120s")
+        storage.make_bucket()
         await_claim("it is ready", lambda: management.request("GET", "/system/ready").json["status"] == "ready")
     assert own_cluster.settled(1)
