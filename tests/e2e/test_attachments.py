@@ -11,6 +11,7 @@ import httpx
 import pytest
 import yaml
 from botocore.config import Config
+from botocore.exceptions import BotoCoreError
 from botocore.session import get_session
 
 from tests.support.attaching import PDF, PNG, pdf_of, png_of
@@ -60,10 +61,14 @@ class Storage:
         config = Config(signature_version="s3v4", s3={"addressing_style": "path"})
         return session.create_client("s3", region_name=REGION, endpoint_url=where, verify=False, config=config)
 
-    def make_bucket(self) -> None:
-        """Its data end with its pod."""
+    def make_bucket(self) -> bool:
+        """Whether it is there. Its data end with its pod, and with it the way to it, which is found at the next try."""
         with warnings.catch_warnings(action="ignore"):
-            self.client().create_bucket(Bucket=BUCKET)
+            try:
+                self.client().create_bucket(Bucket=BUCKET)
+            except BotoCoreError:
+                return False
+        return True
 
     def objects(self) -> list[str]:
         with warnings.catch_warnings(action="ignore"):
@@ -89,7 +94,7 @@ def storage(own_cluster: Cluster) -> Iterator[Storage]:
     own_cluster.kubectl("rollout", "status", f"deployment/{S3}", "--timeout=120s")
     with PortForward(own_cluster, f"service/{S3}", PORT) as forward:
         made = Storage(forward)
-        made.make_bucket()
+        await_claim("the bucket is made", made.make_bucket)
         say("an S3 runs")
         yield made
 
@@ -155,6 +160,6 @@ def test_without_its_storage_pods_are_degraded_and_stay_ready(
         assert (refused.status_code, refused.json()["error"]["type"]) == (503, "DEPENDENCY_UNAVAILABLE")
         own_cluster.kubectl("scale", f"deployment/{S3}", "--replicas=1")
         own_cluster.kubectl("rollout", "status", f"deployment/{S3}", "--timeout=120s")
-        storage.make_bucket()
+        await_claim("the bucket is made again", storage.make_bucket)
         await_claim("it is ready", lambda: management.request("GET", "/system/ready").json["status"] == "ready")
     assert own_cluster.settled(1)
