@@ -43,21 +43,10 @@ def load_from_outside(
 ) -> Iterator[OutsideLoad]:
     """Reads, edits and adjustments of the items at a steady rate, whatever comes back, until left."""
     host, port = address(cluster)
-    headers = {"Authorization": f"Bearer {key}"}
-    keyed = {**headers, "Idempotency-Key": f"{uuid.uuid4()}-{{n}}"}
-    requests = [
-        request
-        for sku in skus
-        for request in (
-            Request("GET", "GET", f"/inventory/{sku}", headers=headers, weight=3),
-            Request("PATCH", "PATCH", f"/inventory/{sku}", '{"name": "Name {n}"}', headers=headers),
-            Request("POST", "POST", "/inventory/adjustments", ADJUSTMENT % sku, headers=keyed),
-        )
-    ]
     found = OutsideLoad()
     with ExitStack() as stack:
         loads = [
-            stack.enter_context(loading(directory, port, requests, host=host, rate=rate, keep=keep))
+            stack.enter_context(loading(directory, port, _requests(skus, key), host=host, rate=rate, keep=keep))
             for keep in (True, False)
         ]
         for load in loads:
@@ -66,6 +55,21 @@ def load_from_outside(
         found.outcomes = Outcomes(outcome for load in loads for outcome in load.stop())
         say(f"load from outside: {len(found.outcomes)} requests, lost: {found.lost or 'none'}")
         assert len(found.outcomes) >= LEAST, "that nothing was lost would say little"
+
+
+def _requests(skus: Sequence[str], key: str) -> list[Request]:
+    """Of one load: numbers are its own, and so must be its keys."""
+    headers = {"Authorization": f"Bearer {key}"}
+    keyed = {**headers, "Idempotency-Key": f"{uuid.uuid4()}-{{n}}"}
+    return [
+        request
+        for sku in skus
+        for request in (
+            Request("GET", "GET", f"/inventory/{sku}", headers=headers, weight=3),
+            Request("PATCH", "PATCH", f"/inventory/{sku}", '{"name": "Name {n}"}', headers=headers),
+            Request("POST", "POST", "/inventory/adjustments", ADJUSTMENT % sku, headers=keyed),
+        )
+    ]
 
 
 def address(cluster: Cluster) -> tuple[str, int]:
