@@ -25,8 +25,9 @@ from .production import DATABASE, REDIS, Platform, secret
 EXAMPLE = render.EXAMPLES / "production-ha" / "values.yaml"
 SKUS = [f"PRODUCTION-{number}" for number in range(10)]
 SKU = SKUS[0]
-# Requests/s on kept connections and as many on new ones: more than 40 % of 100m on a fast machine too.
-MUCH = 20
+# Requests/s on kept connections and as many on new ones: more than 40 % of 100m on a fast machine too, and not so much
+# that pods which start have orders wait for the CPU on a slow one.
+MUCH = 15
 # How the example differs from one on this cluster: its image, its network and its size.
 OVERRIDES = {
     "image": {
