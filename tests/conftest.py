@@ -15,6 +15,7 @@ from inventory_api.database.migrate import migrate
 from inventory_api.dev.embedded import EmbeddedPostgres, EmbeddedRedis
 from inventory_api.dev.processes import Processes
 from tests.support.database import execute
+from tests.support.s3 import S3Server, s3_server
 from tests.support.service import ADMIN_KEY, Service, running, write_keys
 
 TEMPLATE = "template_inventory"
@@ -89,6 +90,20 @@ async def service(
     }
     async with running(**{**settings, **(marked.kwargs if marked else {})}) as started:
         yield started
+
+
+@pytest.fixture(scope="session")
+def s3(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3Server]:
+    with s3_server(tmp_path_factory.mktemp("s3")) as server:
+        yield server
+
+
+@pytest.fixture
+def bucket(s3: S3Server, monkeypatch: pytest.MonkeyPatch) -> str:
+    """A new one, on the server that the environment names."""
+    for name, value in s3.environment().items():
+        monkeypatch.setenv(name, value)
+    return s3.make_bucket(f"test-{uuid.uuid4().hex}")
 
 
 @asynccontextmanager

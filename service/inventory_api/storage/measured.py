@@ -19,10 +19,6 @@ from inventory_api.storage.model import (
 )
 from inventory_api.telemetry.spans import child_span
 
-OPERATIONS = ("put", "sign_upload", "sign_download", "describe", "read", "stream", "remove", "check")
-# `refused`: the content was not what was said of it; `other`: as where the caller was cancelled.
-ERROR_TYPES = ("", "timeout", "unavailable", "full", "denied", "missing", "refused", "other")
-
 
 class _Measurement:
     """Of one call; `elsewhere` is what of its time was not the storage's."""
@@ -41,39 +37,38 @@ class _Measurement:
 
 
 class MeasuredStorage:
-    """Does what another storage does. `duration` has the labels `operation` and `error_type`, see above."""
+    """Does what another storage does. `duration` is that of the catalogue."""
 
     def __init__(self, storage: Storage, duration: Histogram, tracer: trace.Tracer) -> None:
         self.measured = storage
-        self._storage = storage
         self._duration = duration
         self._tracer = tracer
 
     async def open(self) -> None:
-        await self._storage.open()
+        await self.measured.open()
 
     async def close(self) -> None:
-        await self._storage.close()
+        await self.measured.close()
 
     async def put(self, key: str, file: IO[bytes], size: int, media_type: str, sha256: str) -> None:
         with self._measured("put"), self._span("put"):
-            await self._storage.put(key, file, size, media_type, sha256)
+            await self.measured.put(key, file, size, media_type, sha256)
 
     async def sign_upload(self, key: str, size: int, media_type: str, sha256: str, seconds: int) -> SignedRequest:
         with self._measured("sign_upload"), self._span("sign_upload"):
-            return await self._storage.sign_upload(key, size, media_type, sha256, seconds)
+            return await self.measured.sign_upload(key, size, media_type, sha256, seconds)
 
     async def sign_download(self, key: str, seconds: int, media_type: str, disposition: str) -> str | None:
         with self._measured("sign_download"), self._span("sign_download"):
-            return await self._storage.sign_download(key, seconds, media_type, disposition)
+            return await self.measured.sign_download(key, seconds, media_type, disposition)
 
     async def describe(self, key: str) -> StoredObject | None:
         with self._measured("describe"), self._span("describe"):
-            return await self._storage.describe(key)
+            return await self.measured.describe(key)
 
     async def read(self, key: str, start: int, length: int) -> bytes:
         with self._measured("read"), self._span("read"):
-            return await self._storage.read(key, start, length)
+            return await self.measured.read(key, start, length)
 
     @asynccontextmanager
     async def stream(self, key: str, start: int, length: int) -> AsyncIterator[AsyncIterator[bytes]]:
@@ -81,17 +76,17 @@ class MeasuredStorage:
         async with AsyncExitStack() as stack:
             with self._measured("stream") as measurement:
                 with self._span("stream"):
-                    chunks = await stack.enter_async_context(self._storage.stream(key, start, length))
+                    chunks = await stack.enter_async_context(self.measured.stream(key, start, length))
                 async with aclosing(measurement.leaving_out_the_reader(chunks)) as counted:
                     yield counted
 
     async def remove(self, key: str) -> None:
         with self._measured("remove"), self._span("remove"):
-            await self._storage.remove(key)
+            await self.measured.remove(key)
 
     async def check(self) -> None:
         with self._measured("check"), self._span("check"):
-            await self._storage.check()
+            await self.measured.check()
 
     def _span(self, operation: str) -> AbstractContextManager[object]:
         return child_span(self._tracer, f"storage.{operation}", trace.SpanKind.CLIENT)

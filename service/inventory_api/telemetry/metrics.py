@@ -43,7 +43,8 @@ UPLOAD_REFUSALS = (
     "refused", "overloaded", "aborted", "failed", "replayed",
 )  # fmt: skip
 UPLOAD_RESULTS = ("stored", "signed", "completed", *UPLOAD_REFUSALS)
-STORAGE_OPERATIONS = ("put", "sign_upload", "describe", "read", "stream", "sign_download", "remove", "check")
+STORAGE_OPERATIONS = ("put", "sign_upload", "sign_download", "describe", "read", "stream", "remove", "check")
+# `refused`: the content was not what was said of it; `other`: as where the caller was cancelled.
 STORAGE_ERRORS = ("", "timeout", "unavailable", "full", "denied", "missing", "refused", "other")
 JOB_ENTRYPOINTS = ("event", "hold_sweep", "ledger_verify", "retention", "object_removal", "attachment_sweep")
 # A kind that this release does not know, as after a rollback: nobody does its jobs.

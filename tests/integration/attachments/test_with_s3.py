@@ -2,8 +2,7 @@
 
 import asyncio
 import socket
-import uuid
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +11,7 @@ import pytest
 from tests.support.attaching import JPEG, PDF, PNG, an_item, image, pdf_of, png_of, sha256, sign, upload
 from tests.support.database import fetch
 from tests.support.delivering import RETENTION
-from tests.support.s3 import S3Server, s3_server
+from tests.support.s3 import S3Server
 from tests.support.service import Service, error_of, running
 from tests.support.working import BY_THE_TEST, database
 
@@ -23,19 +22,6 @@ from inventory_api.webhooks.schedule import Schedule
 
 MOST = 10_485_760
 REMOVALS = "SELECT convert_from(payload, 'UTF8') AS payload FROM pgqueuer WHERE entrypoint = 'object_removal'"
-
-
-@pytest.fixture(scope="module")
-def s3(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3Server]:
-    with s3_server(tmp_path_factory.mktemp("s3")) as server:
-        yield server
-
-
-@pytest.fixture
-def bucket(s3: S3Server, monkeypatch: pytest.MonkeyPatch) -> str:
-    for name, value in s3.environment().items():
-        monkeypatch.setenv(name, value)
-    return s3.make_bucket(f"test-{uuid.uuid4().hex}")
 
 
 @pytest.fixture

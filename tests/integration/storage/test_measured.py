@@ -11,8 +11,9 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 from prometheus_client import CollectorRegistry, Histogram
 from tests.support.objects import MEDIA_TYPE, Content, new_key, put, stored, taken
 
-from inventory_api.storage.measured import ERROR_TYPES, OPERATIONS, MeasuredStorage
+from inventory_api.storage.measured import MeasuredStorage
 from inventory_api.storage.model import ObjectMissing, Storage, WrongChecksum
+from inventory_api.telemetry.metrics import STORAGE_ERRORS, STORAGE_OPERATIONS
 
 CONTENT = Content(1000)
 NAME = "storage_operation_duration_seconds"
@@ -59,8 +60,10 @@ async def test_each_call_is_counted_and_is_a_span(measures: Measures) -> None:
     await taken(storage, key, 0, 1000)
     await storage.remove(key)
     await storage.check()
-    assert {operation: measures.value(operation) for operation in OPERATIONS} == dict.fromkeys(OPERATIONS, 1)
-    assert measures.spans() == [(f"storage.{operation}", trace.SpanKind.CLIENT) for operation in OPERATIONS]
+    assert {operation: measures.value(operation) for operation in STORAGE_OPERATIONS} == dict.fromkeys(
+        STORAGE_OPERATIONS, 1
+    )
+    assert measures.spans() == [(f"storage.{operation}", trace.SpanKind.CLIENT) for operation in STORAGE_OPERATIONS]
 
 
 async def test_why_they_fail(measures: Measures) -> None:
@@ -70,7 +73,7 @@ async def test_why_they_fail(measures: Measures) -> None:
     with pytest.raises(WrongChecksum):
         await put(measures.storage, new_key(), CONTENT, sha256="0" * 64)
     assert measures.value("put", "refused") == 1
-    assert {error for _, error in measures.labels()} <= set(ERROR_TYPES)
+    assert {error for _, error in measures.labels()} <= set(STORAGE_ERRORS)
 
 
 async def test_what_the_reader_takes_is_not_counted(measures: Measures) -> None:
