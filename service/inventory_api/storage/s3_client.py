@@ -61,7 +61,7 @@ class Client:
             RuntimeError: it was closed.
         """
         if self._client is None:
-            async with self._making, asyncio.timeout(CREDENTIALS_SECONDS):
+            async with self._making:
                 if self._client is None:
                     self._client = await self._made()
         return self._client
@@ -69,8 +69,10 @@ class Client:
     async def _made(self) -> "S3Client":
         if self._is_closed:
             raise RuntimeError("the client of S3 was closed")
+        async with asyncio.timeout(CREDENTIALS_SECONDS):
+            credentials = await self._session.get_credentials()
         # A client without them would be one without for ever.
-        if await self._session.get_credentials() is None:
+        if credentials is None:
             raise NoCredentialsError
         config = CONFIG.merge(AioConfig(s3={**SIGNING, "addressing_style": _addressing_style()}))
         return await self._stack.enter_async_context(self._session.create_client("s3", config=config))
