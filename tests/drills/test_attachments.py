@@ -1,13 +1,16 @@
 """Many upload at once, and others only read: everybody is served, and what was broken off leaves nothing."""
 
+import hashlib
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import httpx
+import psutil
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from tests.support.attaching import image
+from tests.support.attaching import PDF, image, pdf_of, sha256
 from tests.support.process import Server
 from tests.support.s3 import BUCKET, S3Server, s3_server
 from tests.support.service import AUTHORIZATION
@@ -16,11 +19,12 @@ from tests.support.waiting import let_pass, wait_until
 from .drill import Drill, metric
 from .load import Request
 from .memory import peak, reset_peak, resident
-from .uploading import uploading
+from .uploading import NICE, uploading
 from .world import make_directory
 
 MEBIBYTE = 1_048_576
 FILE_BYTES = 10 * MEBIBYTE
+GIGABYTE = 1_000_000_000
 MOST_GROWTH = 64_000_000
 MOST_LAG_SECONDS = 0.05
 READ_RATE = 40.0
@@ -32,6 +36,8 @@ OTHERS = "SELECT status, count(*) FROM attachment WHERE status <> 'available' AN
 def s3(drill: Drill, monkeypatch: pytest.MonkeyPatch) -> Iterator[S3Server]:
     """With the bucket that is named there; the service that is started then uses it."""
     with s3_server(make_directory(drill.world.directory / "s3")) as server:
+        # Where it is in earnest, it has processors of its own.
+        psutil.Process(server.pid).nice(NICE)
         server.make_bucket(BUCKET)
         for name, value in server.environment().items():
             monkeypatch.setenv(name, value)
@@ -48,6 +54,39 @@ def test_many_upload_at_once_and_nobody_else_waits(drill: Drill, s3: S3Server) -
 def test_very_many_upload_at_once_and_nobody_else_waits(drill: Drill, s3: S3Server) -> None:
     """200 clients upload 10 MiB each at once, 100 more leave in the middle, and others read items"""
     _upload(drill, s3, clients=200, leavers=100)
+
+
+@pytest.mark.thorough
+def test_a_gigabyte_goes_to_the_storage_and_none_of_it_through_the_service(drill: Drill, s3: S3Server) -> None:
+    """A PDF of 1 GB is uploaded to the storage directly, looked at, and downloaded"""
+    server = drill.serve(storage_url=f"s3://{BUCKET}")
+    (sku,) = drill.add_items(server, 1)
+    content = pdf_of(GIGABYTE)
+    workers = server.server_workers()
+    reset_peak(workers)
+    memory = resident(workers)
+    with httpx.Client(base_url=server.api, headers=AUTHORIZATION, timeout=60) as client:
+        promise = {"filename": "a.pdf", "content_type": PDF, "size": len(content), "sha256": sha256(content)}
+        signed = client.post("/attachments/uploads", json={"owner": {"type": "item", "id": sku}, **promise}).json()
+        answer = httpx.put(signed["url"], content=content, headers=signed["headers"], timeout=120)
+        drill.report.claim("the storage takes it", answer.status_code == 200, answer.status_code)
+        began = time.monotonic()
+        completed = client.post(f"/attachments/{signed['id']}/complete")
+        seconds = time.monotonic() - began
+        drill.report.claim("it is available", completed.json().get("status") == "available", completed.text[:100])
+        drill.report.say(f"after a look at it of {seconds * 1000:.0f} ms")
+        began, digest, size = time.monotonic(), hashlib.sha256(), 0
+        with client.stream("GET", f"/attachments/{signed['id']}/content") as download:
+            for chunk in download.iter_bytes():
+                digest.update(chunk)
+                size += len(chunk)
+        seconds = time.monotonic() - began
+        is_same = (size, digest.hexdigest()) == (GIGABYTE, promise["sha256"])
+        drill.report.claim("it is downloaded as it was", is_same, f"{size} B, {size / seconds / 1e6:.0f} MB/s")
+    growth = peak(workers) - memory
+    drill.report.claim("memory of the server worker grows by less than 64 MB", growth < MOST_GROWTH, growth)
+    _claim_nothing_is_left(drill, server, s3, 1)
+    drill.report.verdict()
 
 
 def _upload(drill: Drill, s3: S3Server, clients: int, leavers: int) -> None:

@@ -24,6 +24,7 @@ class S3Server:
 
     url: str
     directory: Path
+    pid: int
 
     def environment(self) -> dict[str, str]:
         """As a service has it that uses this server, and nothing else of this machine."""
@@ -67,7 +68,7 @@ def s3_server(directory: Path, *, tls: Mapping[str, Path] | None = None) -> Iter
         )
     try:
         wait_until(lambda: _listens(process, port))
-        yield S3Server(f"{'https' if tls else 'http'}://127.0.0.1:{port}", buckets)
+        yield S3Server(f"{'https' if tls else 'http'}://127.0.0.1:{port}", buckets, process.pid)
     finally:
         process.kill()
         process.wait()
