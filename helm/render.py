@@ -39,6 +39,7 @@ COMPONENTS: dict[str, Manifest] = {
     "monitoring": {"metrics": {"serviceMonitor": {"enabled": True}}},
     "network-policy": {"networkPolicy": {"enabled": True, "database": NOWHERE, "redis": NOWHERE}},
     "redis-tls": {"redis": {"caSecret": "inventory-api-redis-ca"}},
+    "s3-storage": {"storage": {"url": "s3://inventory-attachments", "existingSecret": "inventory-api-storage"}},
 }
 
 

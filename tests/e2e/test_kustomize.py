@@ -87,6 +87,17 @@ def test_production_is_what_the_chart_installs_by_its_example() -> None:
         assert found["metadata"].get("labels") == chart[name]["metadata"]["labels"], name
 
 
+@pytest.mark.parametrize("name", render.COMPONENTS)
+def test_each_component_is_what_the_chart_installs_by_its_values(name: str, tmp_path: Path) -> None:
+    """Upon the base alone."""
+    parts = {"resources": [render.KUSTOMIZE / "base"], "components": [render.KUSTOMIZE / "components" / name]}
+    relative = {kind: [os.path.relpath(path, tmp_path) for path in paths] for kind, paths in parts.items()}
+    (tmp_path / "kustomization.yaml").write_text(yaml.safe_dump(relative))
+    values = render.merged(render.EXTERNAL, render.COMPONENTS[name])
+    chart = {render.identity(found): found for found in render.adopted(render.rendered(values))}
+    assert _unordered(specs(built(tmp_path))) == _unordered(specs(chart))
+
+
 def _unordered(node: Any) -> Any:
     """Without the order of variables and of mounted Secrets, which says nothing."""
     if isinstance(node, dict):
