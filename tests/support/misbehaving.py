@@ -13,13 +13,19 @@ from inventory_api.server.gunicorn import GunicornServer
 
 logger = logging.getLogger("tests.misbehaving")
 UNABLE = "unable"
+SLOW = "slow"
 
 
 class MisbehavingServer(GunicornServer):
     """`/block` keeps the event loop for ever; `/background` leaves work of that many seconds behind its response.
 
-    With the argument `unable`, no server worker can start.
+    With the argument `unable`, no server worker can start; with `slow`, each takes a while for what comes first.
     """
+
+    def _enter_slot(self, _: Any, worker: Any) -> None:
+        super()._enter_slot(_, worker)
+        if SLOW in sys.argv:
+            time.sleep(2)
 
     def load(self) -> Any:
         if UNABLE in sys.argv:

@@ -76,6 +76,17 @@ class Supervisor(Arbiter):  # type: ignore[misc]  # has no types
             self._supervision.end(worker.slot_number, reason)
             self._log_end(worker, reason, code)
 
+    def spawn_worker(self) -> None:
+        """A signal that comes before the new process listens for it waits until then; gunicorn's would lose it.
+
+        What is forked has the supervisor's handlers at first, and would note the signal for a loop that it never runs.
+        """
+        signal.pthread_sigmask(signal.SIG_BLOCK, WANTED_SIGNALS)
+        try:
+            super().spawn_worker()
+        finally:
+            hear_signals()
+
     @property
     def _supervision(self) -> Supervision:
         found: Supervision = self.app.supervision
@@ -104,6 +115,11 @@ class Supervisor(Arbiter):  # type: ignore[misc]  # has no types
         hint = "; was it out of memory?" if reason == "killed" else ""
         level = LEVELS.get(reason, logging.ERROR)
         logger.log(level, "server worker %s has ended: %s%s", worker.slot_number, reason, hint, extra=fields)
+
+
+def hear_signals() -> None:
+    """Those that end a process, also what has come while it would not."""
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, WANTED_SIGNALS)
 
 
 def exit_reason(code: int, *, wedged: bool) -> ExitReason:

@@ -29,6 +29,7 @@ from inventory_api.drain import Drain
 from inventory_api.server.listener import Listener
 from inventory_api.server.protocol import HttpProtocol
 from inventory_api.server.slot import Slot
+from inventory_api.server.supervisor import hear_signals
 from inventory_api.settings import Settings
 
 POLL_SECONDS = 0.05
@@ -140,6 +141,7 @@ class ServerWorker(UvicornWorker):  # type: ignore[misc]  # has no types
     def init_signals(self) -> None:
         """As uvicorn's; and a fault, or the end of the supervisor's patience, leaves word of where the code was."""
         super().init_signals()
+        hear_signals()
         faulthandler.enable(self.app.stack_file(self.slot_number).open("w"))
 
     async def callback_notify(self) -> None:

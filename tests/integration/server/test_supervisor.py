@@ -85,6 +85,16 @@ def test_a_second_reload_before_the_first_is_over_loses_nothing_and_the_end_is_h
         assert [line for line in server.log_lines() if line["level"] in ("error", "critical")] == []
 
 
+def test_a_server_worker_that_is_only_just_forked_is_ended_as_well(settings: dict[str, Any], tmp_path: Path) -> None:
+    command = (*SERVE_MISBEHAVING, "slow")
+    with serving(tmp_path, ready=False, command=command, drain_timeout=5, upload_deadline=5, **settings) as server:
+        wait_until(lambda: len(server.children()) == 1)
+        server.signal(signal.SIGTERM)
+        assert server.wait() == 0
+        said = [line["message"] for line in server.log_lines()]
+        assert "server worker 0 has ended: stopped" in said
+
+
 def test_a_server_worker_that_is_asked_to_leave_has_a_successor_before_it_is_gone(
     settings: dict[str, Any], tmp_path: Path
 ) -> None:
