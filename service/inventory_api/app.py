@@ -8,18 +8,18 @@ from typing import Any, cast
 from fastapi import FastAPI
 from fastapi.exceptions import RequestValidationError
 from opentelemetry.sdk.trace import TracerProvider
-from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.types import Lifespan, Receive, Scope, Send
 from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
 from inventory_api import __version__
-from inventory_api.attachments.detecting import Detector
+from inventory_api.attachments.inspecting import Inspector
 from inventory_api.attachments.media import LARGEST
-from inventory_api.attachments.receiving import FRAME_BYTES, MULTIPART
+from inventory_api.attachments.receiving import FRAME_BYTES
+from inventory_api.attachments.routes import UPLOAD_PATHS
 from inventory_api.attachments.rules import Rules as AttachmentRules
-from inventory_api.attachments.signed_uploads import PATHS, signed_uploads
+from inventory_api.attachments.signed_uploads import SIGNED_PATHS, signed_uploads
 from inventory_api.database.checks import CheckConnection, DatabaseCheck, SchemaCheck
 from inventory_api.database.pool import Database
 from inventory_api.drain import Drain
@@ -166,7 +166,7 @@ def create_resources(settings: Settings, metrics: Metrics, drain: Drain, connect
             redirects=settings.download_redirect,
             directory=settings.upload_directory,
         ),
-        detector=Detector(),
+        inspector=Inspector(settings.uploads_at_once),
         uploads=Transfers("in", settings.uploads_at_once, settings.upload_deadline, metrics),
         downloads=Transfers("out", settings.downloads_at_once, settings.upload_deadline, metrics),
         health=Health(
@@ -178,7 +178,7 @@ def create_resources(settings: Settings, metrics: Metrics, drain: Drain, connect
 def _create_storage(settings: Settings, metrics: Metrics, provider: TracerProvider) -> MeasuredStorage | None:
     if settings.storage_url is None:
         return None
-    storage = create_storage(settings.storage_url)
+    storage = create_storage(settings.storage_url, settings.uploads_at_once + settings.downloads_at_once)
     return MeasuredStorage(storage, metrics.storage_duration, provider.get_tracer("inventory_api.storage"))
 
 
@@ -232,10 +232,9 @@ def _create_api(
 
 def _body_limit(most_upload_bytes: int, scope: Scope) -> int:
     """Of a file, what is around it included; of anything else, that of JSON."""
-    if PATHS.fullmatch(scope["path"]):
+    if SIGNED_PATHS.fullmatch(scope["path"]):
         return max(LARGEST.values())
-    is_file = Headers(scope=scope).get("content-type", "").lower().startswith(MULTIPART)
-    return most_upload_bytes + FRAME_BYTES if is_file else MAX_JSON_BYTES
+    return most_upload_bytes + FRAME_BYTES if UPLOAD_PATHS.fullmatch(scope["path"]) else MAX_JSON_BYTES
 
 
 def _initialise_exceptions(metrics: Metrics, table: RouteTable) -> None:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from opentelemetry.sdk.trace import TracerProvider
 
-from inventory_api.attachments.detecting import Detector
+from inventory_api.attachments.inspecting import Inspector
 from inventory_api.attachments.rules import Rules as AttachmentRules
 from inventory_api.database.pool import Database
 from inventory_api.health import Health
@@ -41,7 +41,7 @@ class Resources:
     webhook_rules: Rules
     storage: MeasuredStorage | None
     attachment_rules: AttachmentRules
-    detector: Detector
+    inspector: Inspector
     uploads: Transfers
     downloads: Transfers
     health: Health
@@ -61,6 +61,7 @@ class Resources:
                 _closed("health", self.health.close),
                 _closed("redis", self._close_redis),
                 _closed("storage", self._close_storage),
+                _closed("inspector", self.inspector.close),
                 _closed("database", self.database.close),
             )
             # Last, so that what the others still had to say is among them.

@@ -1,5 +1,6 @@
 """Attachments of a service in this process, kept in a directory."""
 
+import asyncio
 import hashlib
 import io
 import os
@@ -49,7 +50,9 @@ async def upload(
     return await service.api.post(path, files={"file": (name, content, media_type)})
 
 
-async def sign(service: Service, content: bytes, media_type: str = PNG, **changed: Any) -> httpx.Response:
+async def sign(
+    service: Service, content: bytes, media_type: str = PNG, headers: dict[str, str] | None = None, **changed: Any
+) -> httpx.Response:
     """Of an item that is called A-1."""
     body = {
         "owner": {"type": "item", "id": "A-1"},
@@ -58,7 +61,7 @@ async def sign(service: Service, content: bytes, media_type: str = PNG, **change
         "size": len(content),
         "sha256": sha256(content),
     }
-    return await service.api.post("/attachments/uploads", json={**body, **changed})
+    return await service.api.post("/attachments/uploads", json={**body, **changed}, headers=headers)
 
 
 async def send(service: Service, signed: dict[str, Any], content: bytes, **headers: str) -> httpx.Response:
@@ -71,6 +74,11 @@ def storage_of(service: Service) -> FileStorage:
     found = service.app.api.state.resources.storage.measured
     assert isinstance(found, FileStorage)
     return found
+
+
+async def never(*_: object) -> Any:
+    """In place of what a storage does, one that hangs."""
+    await asyncio.sleep(60)
 
 
 def handlers_of(service: Service, database: Database) -> Handlers:

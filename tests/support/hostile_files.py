@@ -128,6 +128,12 @@ OTHERS: dict[str, bytes] = {
 }  # fmt: skip
 
 
+def _by_its_length(length: bytes, script: bytes) -> bytes:
+    """A JPEG that is JavaScript as well."""
+    content = script.ljust(int.from_bytes(length) - 2, b"x")
+    return jpeg(segment(0xFE, content), before_end=segment(0xFE, b"*/"))
+
+
 def archive(*names: str, comment: bytes = b"") -> bytes:
     """A ZIP one."""
     buffer = io.BytesIO()
@@ -180,9 +186,11 @@ def _spoofed() -> dict[str, HostileFile]:
 def _damaged() -> dict[str, HostileFile]:
     """Cut anywhere, and with something behind or before."""
     behind = {
-        "one byte": b"x", "a NUL": b"\0", "NULs": bytes(600), "many NULs": bytes(70_000), "a script": OTHERS["html"],
-        "php": OTHERS["php"], "an mp4": OTHERS["mp4"], "a zip": archive("a.txt"), "spaces": b" " * 99,
+        "one byte": b"x", "many NULs": bytes(70_000), "a script": OTHERS["html"],
+        "php": OTHERS["php"], "an mp4": OTHERS["mp4"], "a zip": archive("a.txt"),
     }  # fmt: skip
+    # Behind a PDF it is what some programs fill it up with.
+    white_space = {"a NUL": b"\0", "NULs": bytes(600), "spaces": b" " * 99}
     made: dict[str, HostileFile] = {}
     for media_type in EXTENSIONS:
         good = good_file(media_type)
@@ -191,7 +199,8 @@ def _damaged() -> dict[str, HostileFile]:
         }
         # What is cut of a PDF's last line may be its line end.
         builders |= {f"cut by {count}": _always(good.rstrip(b"\r\n")[:-count]) for count in (1, 2, 4, 5, 12)}
-        builders |= {f"{name} behind": _always(good + data) for name, data in behind.items()}
+        more = behind if media_type == PDF else behind | white_space
+        builders |= {f"{name} behind": _always(good + data) for name, data in more.items()}
         builders |= {
             f"{name} before": _always(data + good)
             for name, data in {
@@ -239,6 +248,7 @@ def _polyglots() -> dict[str, HostileFile]:
             "an empty zip over its end": lambda: png(pixels, chunk(b"prVt", archive(comment=b"x" * 16)[:-16])),
             "many end records": lambda: png(pixels, chunk(b"prVt", (b"PK\x05\x06" + b"\x01" * 18) * 2000)),
             "a zip near the end": lambda: png(pixels, chunk(b"prVt", archive("a.txt") + bytes(65_000))),
+            "a zip less near the end": lambda: png(pixels, chunk(b"prVt", archive("a.txt") + bytes(73_000))),
             "a PDF within": lambda: png(chunk(b"prVt", b"%PDF-1.4\n" + pdf()), pixels),
             "a script in a text": lambda: png(chunk(b"tEXt", b"Comment\0<SCRIPT>alert(1)</SCRIPT>"), pixels),
             "php in a text": lambda: png(chunk(b"tEXt", b"Comment\0<?php system($_GET[0]);"), pixels),
@@ -251,6 +261,21 @@ def _polyglots() -> dict[str, HostileFile]:
                 segment(0xE0, (b"JFIF\0\x01\x01\x01\0\x48\0\x48\0\0" + bytes(0x2F2A))[: 0x2F2A - 2]),
                 before_end=segment(0xFE, b"*/=alert(1);/*"),
             ),
+            **{
+                f"a script by the length {length!r}": partial(_by_its_length, length, script)
+                for length, script in {
+                    b"//": b"\nalert(1)/*",
+                    b'="': b'";alert(1)/*',
+                    b"='": b"';alert(1)/*",
+                    b"=`": b"`;alert(1)/*",
+                    b"=1": b";alert(1)/*",
+                    b"\n=": b"1;alert(1)/*",
+                    b"\r=": b"1;alert(1)/*",
+                    b" =": b"alert(1)/*",
+                    b"\t=": b"Exit=1/*",
+                    b",(": b"JFIF=1)/*",
+                }.items()
+            },
             "a PDF within": lambda: jpeg(segment(0xFE, pdf())),
             "php in a comment": lambda: jpeg(segment(0xFE, b"<?php system($_GET[0]); __halt_compiler();")),
             "html in a comment": lambda: jpeg(segment(0xFE, OTHERS["html"])),
@@ -396,11 +421,14 @@ def _pngs() -> dict[str, Callable[[], bytes]]:
         "text longer than what it may become": lambda: png(
             chunk(b"zTXt", b"a\0\0" + zlib.compress(b"a") + bytes(8 * MEBIBYTE)), pixels
         ),
-        "text that is large and not compressed": lambda: png(
-            chunk(b"iTXt", b"a\0\0\0\0\0" + bytes(8 * MEBIBYTE)), pixels
+        "texts that are long and become nothing": lambda: png(
+            *[chunk(b"zTXt", b"a\0\0" + NOTHING_AT_LENGTH)] * 3, pixels
         ),
     }
 
+
+# A zlib stream of nearly 2 MB that becomes nothing: blocks of deflate (RFC 1951, 3.2.6) that have only their end.
+NOTHING_AT_LENGTH = b"\x78\xda" + bytes.fromhex("0208208000") * 400_000 + b"\x03\x00\x00\x00\x00\x01"
 
 # JPEG.
 
@@ -546,7 +574,7 @@ def _pdfs() -> dict[str, Callable[[], bytes]]:
         "with EOF twice": b"startxref\n" + at + b"\n%%EOF\n%%EOF\n",
         "with a word before EOF": b"startxref\n" + at + b"\nx\n%%EOF\n",
         "with nothing between": b"startxref" + at + b"%%EOF\n",
-        "with 9 line ends behind": b"startxref\n" + at + b"\n%%EOF" + b"\n" * 9,
+        "with a control character behind": PDF_END + b"\x1a",
         "with two ends, of which the last is none": PDF_END + b"startxref\nx\n%%EOF\n",
         "with an end far before": PDF_END + b" " * 2000,
         "with spaces between": b"startxref" + b" " * 900 + at + b"\n%%EOF\n",
@@ -591,6 +619,8 @@ def by_hand() -> Mapping[str, tuple[str, bytes]]:
         "png of 8,192 chunks of pixels": (PNG, png(pixels, chunk(b"IDAT") * 8191)),
         "png of pixels by the byte": (PNG, png(chunk(b"IDAT"), *(chunk(b"IDAT", bytes((byte,))) for byte in PIXELS))),
         "png with texts as large as they may be": (PNG, png(*[chunk(b"zTXt", b"a\0\0" + half)] * 2, pixels)),
+        "png with a text that is not compressed": (PNG,
+            png(chunk(b"iTXt", b"a\0\0\0\0\0" + b"x" * 3 * MEBIBYTE), pixels)),
         "png with an empty text": (PNG, png(chunk(b"zTXt", b"a\0\0" + zlib.compress(b"")), pixels)),
         "png with a large private chunk": (PNG, png(chunk(b"prVt", bytes(9 * MEBIBYTE)), pixels)),
         "png with a palette for colour": (PNG, png(chunk(b"PLTE", b"abc" * 256), pixels)),
@@ -603,12 +633,16 @@ def by_hand() -> Mapping[str, tuple[str, bytes]]:
         "jpeg of as many segments as there may be": (JPEG, jpeg(segment(0xFE) * 4090)),
         "jpeg of 12 bits": (JPEG, jpeg(frame=sof(precision=12, kind=0xC1))),
         "jpeg with a JPEG in it": (JPEG, jpeg(segment(0xE1, b"Exif\0\0" + jpeg()))),
+        "jpeg with a large preview": (JPEG, jpeg(segment(0xE1, b"Exif\0\0MM\0*" + b"x" * 0x3D2D))),
+        "jpeg with a short comment first": (JPEG, jpeg(segment(0xFE, b"of the year 2026"))),
         "jpeg with FF before its data's end": (JPEG, jpeg(scans=sos(coded=b"\x3f\xff\xff\xff\0\xff\xd0\x3f\xff\0"))),
         "jpeg with a large data": (JPEG, jpeg(scans=sos(coded=b"\x3f\xff\0" * 1_000_000))),
         "pdf by hand": (PDF, pdf()),
         "pdf by hand, with a stream": (PDF, pdf(table=b"3 0 obj\n" + stream)),
+        "pdf by hand, filled up with NULs": (PDF, pdf() + bytes(500)),
+        "pdf by hand, with many line ends": (PDF, pdf() + b"\r\n" * 99),
         "pdf by hand, with CRLF": (PDF, pdf(end=b"startxref\r\n%d\r\n%%%%EOF\r\n" % len(PDF_BODY))),
         "pdf with a ZIP far before its end": (PDF, PDF_BODY.replace(b"endobj", b"%" + archive("a.txt") + b"\nendobj", 1)
-            + bytes(70_000) + PDF_TABLE
-            + b"startxref\n%d\n%%%%EOF\n" % (len(PDF_BODY) + len(archive("a.txt")) + 2 + 70_000)),
+            + bytes(140_000) + PDF_TABLE
+            + b"startxref\n%d\n%%%%EOF\n" % (len(PDF_BODY) + len(archive("a.txt")) + 2 + 140_000)),
     }  # fmt: skip

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from inventory_api.storage.model import Storage, StoredObject
 
 MEDIA_TYPE = "text/plain; charset=utf-8"
+# So many contents are on their way at once in what is tested.
+TRANSFERS = 16
 
 
 @dataclass(frozen=True)

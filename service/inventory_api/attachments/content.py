@@ -22,15 +22,29 @@ class Content(Protocol):
         """So many bytes from there on; fewer only where the content ends."""
 
 
+class ClosableContent(Content, Protocol):
+    """One that somebody reads in a thread, for somebody who may leave."""
+
+    def close(self) -> None:
+        """Nobody waits any more: to read on raises `ValueError`."""
+
+
 class FileContent:
     """A file of this machine; its position is neither used nor changed."""
 
     def __init__(self, file: IO[bytes], size: int) -> None:
         self._descriptor = file.fileno()
+        self._is_closed = False
         self.size = size
 
     def read(self, start: int, length: int) -> bytes:
+        if self._is_closed:
+            raise ValueError("the content is closed")
         return os.pread(self._descriptor, min(length, max(self.size - start, 0)), start)
+
+    def close(self) -> None:
+        """The file stays open."""
+        self._is_closed = True
 
 
 class Reader:

@@ -7,18 +7,17 @@ from typing import Annotated
 from fastapi import Depends, Request
 
 from inventory_api.attachments.content import FileContent
-from inventory_api.attachments.detecting import Detector
-from inventory_api.attachments.inspection import inspect
+from inventory_api.attachments.inspecting import Inspector
 from inventory_api.attachments.receiving import Received, received
 from inventory_api.attachments.rules import Rules
 from inventory_api.errors import DependencyUnavailable
 from inventory_api.http.auth import Principal
 from inventory_api.http.deps import resources_of
+from inventory_api.http.head import IS_HEAD
 from inventory_api.http.headers import RequestHeader, reads
 from inventory_api.http.routing import PRINCIPAL
 from inventory_api.http.transfers import Transfers
 from inventory_api.storage.model import Storage
-from inventory_api.threads import in_thread
 
 RANGE = RequestHeader("Range", "`bytes=0-99`: that part of the content, one.")
 IF_RANGE = RequestHeader("If-Range", "The ETag that the content must have for `Range` to count.")
@@ -32,13 +31,13 @@ class Contents:
         request: Request,
         storage: Storage,
         rules: Rules,
-        detector: Detector,
+        inspector: Inspector,
         uploads: Transfers,
         downloads: Transfers,
     ) -> None:
         self.storage = storage
         self.rules = rules
-        self.detector = detector
+        self.inspector = inspector
         self.downloads = downloads
         self._request = request
         self._uploads = uploads
@@ -58,12 +57,17 @@ class Contents:
                 self._request.stream(),
                 self.rules.directory,
                 self.rules.most_bytes,
-                self.detector,
+                self.inspector,
             ) as found,
         ):
             content = FileContent(found.file, found.promise.size)
-            await in_thread(inspect, found.promise.content_type, content)
+            await self.inspector.inspect(found.promise.content_type, content)
             yield found
+
+    @property
+    def redirects(self) -> bool:
+        """What is signed for a client is a GET."""
+        return self.rules.redirects and not self._request.scope.get(IS_HEAD)
 
     @asynccontextmanager
     async def place(self) -> AsyncIterator[None]:
@@ -76,8 +80,8 @@ async def _contents(request: Request) -> Contents:
     resources = resources_of(request)
     if resources.storage is None:
         raise DependencyUnavailable("This service is set up without a storage for attachments.")
-    rules, detector = resources.attachment_rules, resources.detector
-    return Contents(request, resources.storage, rules, detector, resources.uploads, resources.downloads)
+    rules, inspector = resources.attachment_rules, resources.inspector
+    return Contents(request, resources.storage, rules, inspector, resources.uploads, resources.downloads)
 
 
 async def _principal(request: Request) -> Principal:
@@ -87,7 +91,9 @@ async def _principal(request: Request) -> Principal:
 
 @reads(RANGE, IF_RANGE)
 async def _range(request: Request) -> tuple[str | None, str | None]:
-    """The lines of `Range` and `If-Range`, where there is one of each."""
+    """The lines of `Range` and `If-Range`, where there is one of each; of a GET alone (RFC 9110, 14.2)."""
+    if request.scope.get(IS_HEAD):
+        return None, None
     ranges, conditions = RANGE.lines(request), IF_RANGE.lines(request)
     return ranges[0] if len(ranges) == 1 else None, conditions[0] if conditions else None
 

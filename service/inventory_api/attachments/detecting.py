@@ -1,6 +1,5 @@
 """What bytes are, by libmagic."""
 
-import asyncio
 import threading
 
 try:
@@ -17,17 +16,14 @@ HEAD_BYTES = 8_192
 
 
 class Detector:
-    """Off the event loop, and one at a time: libmagic's state is not for several threads."""
+    """One at a time: libmagic's state is not for several threads."""
 
     def __init__(self) -> None:
         self._magic: magic.Magic | None = None
         self._lock = threading.Lock()
 
-    async def detect(self, head: bytes) -> str:
-        """The media type of what begins with these bytes, `HEAD_BYTES` of them where there are so many."""
-        return await asyncio.to_thread(self._detect, head)
-
-    def _detect(self, head: bytes) -> str:
+    def detect(self, head: bytes) -> str:
+        """The media type of what begins with these bytes, `HEAD_BYTES` of them where there are so many. Blocks."""
         with self._lock:
             # Its database takes some milliseconds and megabytes, and many a process never needs it.
             if self._magic is None:

@@ -9,8 +9,9 @@ from typing import IO
 import multipart
 
 from inventory_api.attachments import media
-from inventory_api.attachments.detecting import HEAD_BYTES, Detector
+from inventory_api.attachments.detecting import HEAD_BYTES
 from inventory_api.attachments.filenames import safe_filename
+from inventory_api.attachments.inspecting import Inspector
 from inventory_api.attachments.model import Promise
 from inventory_api.attachments.spool import Spool
 from inventory_api.errors import ContentMismatch, Detail, UnsupportedMediaType, ValidationFailure
@@ -31,7 +32,7 @@ class Received:
 
 @asynccontextmanager
 async def received(
-    content_type: str, body: AsyncIterator[bytes], directory: Path | None, most_bytes: int, detector: Detector
+    content_type: str, body: AsyncIterator[bytes], directory: Path | None, most_bytes: int, inspector: Inspector
 ) -> AsyncIterator[Received]:
     """The file of the part `file`. Ends reading as soon as it is known that it will not be taken.
 
@@ -44,7 +45,7 @@ async def received(
     parser = _parser(content_type)
     async with Spool(directory, most_bytes) as spool:
         try:
-            promise = await _read(parser, body, spool, detector)
+            promise = await _read(parser, body, spool, inspector)
         except multipart.MultipartError as error:
             raise _malformed("malformed_multipart", "The body is not well-formed multipart/form-data.") from error
         yield Received(spool.file, promise)
@@ -61,7 +62,7 @@ def _parser(content_type: str) -> multipart.PushMultipartParser:
 
 
 async def _read(
-    parser: multipart.PushMultipartParser, body: AsyncIterator[bytes], spool: Spool, detector: Detector
+    parser: multipart.PushMultipartParser, body: AsyncIterator[bytes], spool: Spool, inspector: Inspector
 ) -> Promise:
     part: multipart.MultipartSegment | None = None
     declared, head, is_judged = "", bytearray(), False
@@ -77,11 +78,11 @@ async def _read(
                     head += event[: HEAD_BYTES - len(head)]
                     if len(head) == HEAD_BYTES and not is_judged:
                         is_judged = True
-                        await check_detected(declared, bytes(head), detector)
+                        await check_detected(declared, bytes(head), inspector)
     if part is None:
         raise _malformed("missing", "There must be a part that is called file.")
     if not is_judged:
-        await check_detected(declared, bytes(head), detector)
+        await check_detected(declared, bytes(head), inspector)
     await spool.flush()
     return Promise(safe_filename(part.filename or "", declared), declared, spool.size, spool.sha256)
 
@@ -97,14 +98,14 @@ def _declared(part: multipart.MultipartSegment) -> str:
     return declared
 
 
-async def check_detected(declared: str, head: bytes, detector: Detector) -> None:
+async def check_detected(declared: str, head: bytes, inspector: Inspector) -> None:
     """
     Raises:
         ContentMismatch: what begins like this is nothing of that type.
     """
     if not head:
         raise ContentMismatch("The file is empty.")
-    if await detector.detect(head) != declared:
+    if await inspector.detect(head) != declared:
         raise ContentMismatch("The content is not of the type that is declared.")
 
 

@@ -1,11 +1,13 @@
 """Attachments over HTTP."""
 
+import re
 from collections.abc import Mapping
 from functools import partial
 from typing import Annotated
 from uuid import UUID
 
 from fastapi import APIRouter, Path, Response
+from uuid_utils.compat import uuid7
 
 from inventory_api.attachments import media, ranges, service
 from inventory_api.attachments.deps import Contents, RequestContents, RequestPrincipal, RequestRange
@@ -46,6 +48,8 @@ from inventory_api.storage.model import SignedRequest
 
 router = APIRouter(tags=["attachments"], route_class=Route)
 
+# Whose bodies may be as large as a file.
+UPLOAD_PATHS = re.compile("/(orders|inventory)/[^/]+/attachments")
 READ_SCOPE: Mapping[OwnerType, Scope] = {"order": "orders:read", "item": "inventory:read"}
 AttachmentId = Annotated[UUID, Path(examples=["01a20a1b-7d8f-7b0a-9d5e-3c9c5a6b7d10"])]
 OrderId = Annotated[UUID, Path(examples=["01a20a1b-7d8f-7b0a-9d5e-3c9c5a6b7d10"])]
@@ -125,13 +129,14 @@ async def create_upload(
     media.check_type(creation.content_type)
     media.check_size(creation.content_type, creation.size)
     promise, seconds = creation.promise(), contents.rules.upload_seconds
+    upload_id = uuid7()
+    # Where credentials are given out, it waits for them: so before the transaction.
+    signed = await contents.storage.sign_upload(
+        key(upload_id), promise.size, promise.content_type, promise.sha256, seconds
+    )
 
     async def create() -> tuple[Attachment, SignedRequest]:
-        made = await service.announce(session, owner, promise, seconds, provenance)
-        signed = await contents.storage.sign_upload(
-            key(made.id), promise.size, promise.content_type, promise.sha256, seconds
-        )
-        return made, signed
+        return await service.announce(session, upload_id, owner, promise, seconds, provenance), signed
 
     answer = answering(create, _upload_view, lambda made: f"/attachments/{made[0].id}")
     return await counting.upload("signed", idempotency.run(session, answer))
@@ -152,9 +157,9 @@ async def complete_upload(
     counting: Counting,
 ) -> Response:
     """Have what was uploaded looked at. It is available then, or rejected."""
-    await _owned(session, id, principal)
+    attachment = await _owned(session, id, principal)
     await session.give_back()
-    return await counting.upload("completed", _complete(id, session, contents, provenance))
+    return await counting.upload("completed", _complete(attachment, session, contents, provenance))
 
 
 @router.get("/attachments/{id}", response_model=AttachmentView, responses=error_responses(NotFound))
@@ -209,7 +214,7 @@ async def get_content(
     conditions.check_match(attachment.etag)
     if conditions.matches_none(attachment.etag):
         return not_modified(attachment.etag)
-    if contents.rules.redirects and (url := await _url(contents, attachment)) is not None:
+    if contents.redirects and (url := await _url(contents, attachment)) is not None:
         return Response(status_code=307, headers={"Location": url, "Cache-Control": "no-store"})
     part = ranges.requested(*asked, attachment.etag, attachment.promise.size)
     return Download(contents.storage, contents.downloads, attachment, part)
@@ -230,9 +235,9 @@ async def _attach(owner: Owner, session: Session, contents: Contents, provenance
     return json_response(AttachmentView.of(made), status=201, headers={"Location": f"/attachments/{made.id}"})
 
 
-async def _complete(attachment_id: UUID, session: Session, contents: Contents, provenance: Provenance) -> Response:
+async def _complete(attachment: Attachment, session: Session, contents: Contents, provenance: Provenance) -> Response:
     async with contents.place():
-        completed = await service.complete(session, contents.storage, contents.detector, attachment_id, provenance)
+        completed = await service.complete(session, contents.storage, contents.inspector, attachment, provenance)
     return json_response(AttachmentView.of(completed))
 
 

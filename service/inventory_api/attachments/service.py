@@ -10,7 +10,8 @@ from uuid_utils.compat import uuid7
 
 from inventory_api import audit
 from inventory_api.attachments import queries
-from inventory_api.attachments.detecting import Detector
+from inventory_api.attachments.deadline import rest_of_deadline
+from inventory_api.attachments.inspecting import Inspector
 from inventory_api.attachments.model import Attachment, Owner, Promise, Status, key, resource
 from inventory_api.attachments.receiving import Received
 from inventory_api.attachments.verification import verify
@@ -64,7 +65,7 @@ async def page(
 
 @in_transaction
 async def announce(
-    session: Session, owner: Owner, promise: Promise, seconds: int, provenance: Provenance
+    session: Session, attachment_id: UUID, owner: Owner, promise: Promise, seconds: int, provenance: Provenance
 ) -> Attachment:
     """One that is to be uploaded within so many seconds.
 
@@ -72,7 +73,7 @@ async def announce(
         NotFound: there is no such order or item.
     """
     await require_owner(session, owner)
-    attachment = await queries.insert(session, uuid7(), owner, promise, seconds)
+    attachment = await queries.insert(session, attachment_id, owner, promise, seconds)
     await audit.record(session, "create", _changes({}, attachment.fields(), attachment.id), provenance)
     return attachment
 
@@ -86,11 +87,12 @@ async def attach(
         NotFound: there is no such order or item.
         DependencyUnavailable: the storage is not.
     """
-    attachment = await announce(session, owner, received.promise, seconds, provenance)
+    attachment = await announce(session, uuid7(), owner, received.promise, seconds, provenance)
     await session.give_back()
     promise = received.promise
     try:
-        await storage.put(key(attachment.id), received.file, promise.size, promise.content_type, promise.sha256)
+        async with rest_of_deadline():
+            await storage.put(key(attachment.id), received.file, promise.size, promise.content_type, promise.sha256)
     except ServiceError:
         await _abandon(session, attachment.id, provenance)
         raise
@@ -98,28 +100,26 @@ async def attach(
 
 
 async def complete(
-    session: Session, storage: Storage, detector: Detector, attachment_id: UUID, provenance: Provenance
+    session: Session, storage: Storage, inspector: Inspector, attachment: Attachment, provenance: Provenance
 ) -> Attachment:
     """Look at what was uploaded; it is available from then on. Again, it changes nothing.
 
     Raises:
-        NotFound: there is none with this id.
         InvalidTransition: nothing was uploaded, or it has come to its end, or another request is looking at it.
         ContentMismatch: what was uploaded is not what was promised; it is rejected.
         DependencyUnavailable: the storage is not.
     """
-    attachment = await get(session, attachment_id)
     if attachment.status == "available":
         return attachment
     attachment.require("verifying")
-    await session.give_back()
-    found = await storage.describe(key(attachment_id))
+    found = await storage.describe(key(attachment.id))
     if found is None:
         raise InvalidTransition("Nothing was uploaded yet.")
     looked_at = await _become(session, attachment, "verifying", "verify", provenance)
     await session.give_back()
     try:
-        await verify(storage, looked_at, found, detector)
+        async with rest_of_deadline():
+            await verify(storage, looked_at, found, inspector)
     except ContentMismatch:
         await _reject(session, looked_at, provenance)
         raise

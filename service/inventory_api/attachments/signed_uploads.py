@@ -13,7 +13,7 @@ from inventory_api.storage.promise import METHOD, SignatureRefused
 
 PATH = "/attachments/uploads/{id}/content"
 # Whose bodies may be as large as what was signed.
-PATHS = re.compile(PATH.format(id="[^/]+"))
+SIGNED_PATHS = re.compile(PATH.format(id="[^/]+"))
 
 
 def signed_uploads(storage: FileStorage, transfers: Transfers) -> APIRouter:

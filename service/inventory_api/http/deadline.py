@@ -24,15 +24,13 @@ class DeadlineMiddleware:
         if scope["type"] != "http" or context is None:
             await self.app(scope, receive, send)
             return
-        body_was_late = False
         context.deadline_seconds = self._seconds
 
         async def watched_receive() -> Message:
-            nonlocal body_was_late
             try:
                 return await receive()
             except asyncio.CancelledError:
-                body_was_late = True
+                context.body_is_late = context.deadline is not None and context.deadline.expired()
                 raise
 
         async def watched_send(message: Message) -> None:
@@ -46,6 +44,6 @@ class DeadlineMiddleware:
         except TimeoutError as error:
             if context.deadline is None or not context.deadline.expired():
                 raise
-            if body_was_late:
+            if context.body_is_late:
                 raise RequestTimeout(f"The body did not arrive within {context.deadline_seconds:g} s.") from error
             raise DeadlineExceeded(f"There was no answer within {context.deadline_seconds:g} s.") from error

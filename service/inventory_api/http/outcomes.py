@@ -1,5 +1,6 @@
 """Counts what became of requests that change orders and reservations, and upload files."""
 
+import asyncio
 from collections.abc import Awaitable, Collection
 
 from prometheus_client import Counter
@@ -8,6 +9,7 @@ from starlette.responses import Response
 
 from inventory_api.errors import ServiceError
 from inventory_api.http.idempotency.execution import REPLAYED
+from inventory_api.telemetry import request_context
 from inventory_api.telemetry.metrics import REFUSALS, UPLOAD_REFUSALS, Metrics
 
 
@@ -38,6 +40,10 @@ async def _counted(counter: Counter, refusals: Collection[str], success: str, an
             result = known
         elif error.status < 500:  # noqa: PLR2004 -- from there on it is not the client's
             result = "refused"
+        raise
+    except asyncio.CancelledError:
+        if (context := request_context.current()) is not None and context.body_is_late:
+            result = "request_timeout"
         raise
     except ClientDisconnect:
         # Only of an upload is anything awaited from the client here.

@@ -87,7 +87,7 @@ def read_head(file: IO[bytes]) -> StoredObject:
     """
     try:
         size, media_type, sha256 = json.loads(file.readline(MAX_HEAD_BYTES))
-    except ValueError as error:
+    except (ValueError, TypeError) as error:
         raise OSError("it is not the file of an object") from error
     return StoredObject(size, media_type, sha256)
 

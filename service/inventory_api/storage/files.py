@@ -133,8 +133,12 @@ class FileStorage:
 
     def _opened_at(self, path: Path, start: int) -> BinaryIO:
         file = self._opened(path)
-        read_head(file)
-        file.seek(start, os.SEEK_CUR)
+        try:
+            read_head(file)
+            file.seek(start, os.SEEK_CUR)
+        except BaseException:
+            file.close()
+            raise
         return file
 
     def _opened(self, path: Path) -> BinaryIO:

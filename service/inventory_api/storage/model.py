@@ -50,11 +50,15 @@ class WrongChecksum(ContentMismatch):
 
 @dataclass(frozen=True, slots=True)
 class StoredObject:
-    """What the storage knows of an object: `size` in bytes, `sha256` in lower-case hex, None where it kept none."""
+    """What the storage knows of an object: `size` in bytes, `sha256` in lower-case hex, None where it kept none.
+
+    `encoding`: as what its `Content-Encoding` would be sent.
+    """
 
     size: int
     media_type: str
     sha256: str | None
+    encoding: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +97,10 @@ class Storage(Protocol):
         """A request that stores exactly that, for so many seconds from now. The storage takes no other content."""
 
     async def sign_download(self, key: str, seconds: int, media_type: str, disposition: str) -> str | None:
-        """A URL of the object, which answers with these headers; None where the storage serves nobody but this one."""
+        """A URL of the object, which answers with these headers, and is kept by no cache.
+
+        None where the storage serves nobody but this one.
+        """
 
     async def describe(self, key: str) -> StoredObject | None:
         """What is known of it; None if it is not there."""

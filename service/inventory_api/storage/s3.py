@@ -16,7 +16,7 @@ from inventory_api.storage.model import (
     WrongSize,
     check_key,
 )
-from inventory_api.storage.s3_client import MAX_CONNECTIONS, Client
+from inventory_api.storage.s3_client import Client
 from inventory_api.storage.s3_content import CALL_SECONDS, chunks, content, nothing, seconds_for
 from inventory_api.storage.s3_failures import code, is_busy, translated
 
@@ -25,8 +25,8 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-# Contents may be on their way for long; what is short, the check of readiness too, does not wait behind them.
-MAX_TRANSFERS = MAX_CONNECTIONS - 8
+# Beside those of contents, which may be on their way for long: for what is short, the check of readiness too.
+SHORT_CALLS = 8
 
 
 class S3Storage:
@@ -37,11 +37,11 @@ class S3Storage:
     whichever it is: all that is done here may be done twice.
     """
 
-    def __init__(self, bucket: str, prefix: str = "") -> None:
+    def __init__(self, bucket: str, prefix: str = "", *, transfers: int = 32) -> None:
+        """`transfers`: of so many contents at once, which the caller bounds."""
         self._bucket = bucket
         self._prefix = prefix
-        self._client = Client()
-        self._transfers = asyncio.Semaphore(MAX_TRANSFERS)
+        self._client = Client(transfers + SHORT_CALLS)
 
     async def open(self) -> None:
         """Reads what the client needs, so that no request has to: it asks nobody, unless credentials are given out."""
@@ -59,7 +59,7 @@ class S3Storage:
             if os.fstat(body.fileno()).st_size != size:
                 raise WrongSize
             body.seek(0)
-            async with asyncio.timeout(seconds_for(size)), self._transfers:
+            async with asyncio.timeout(seconds_for(size)):
                 client = await self._client.get()
                 await client.put_object(
                     Bucket=self._bucket,
@@ -79,7 +79,13 @@ class S3Storage:
         return SignedRequest("PUT", url, headers)
 
     async def sign_download(self, key: str, seconds: int, media_type: str, disposition: str) -> str | None:
-        parameters = {"ResponseContentType": media_type, "ResponseContentDisposition": disposition}
+        # Whoever uploaded it may have sent such headers along; what is not signed, the storage keeps.
+        parameters = {
+            "ResponseContentType": media_type,
+            "ResponseContentDisposition": disposition,
+            "ResponseContentEncoding": "identity",
+            "ResponseCacheControl": "private, no-cache",
+        }
         return await self._signed("get_object", key, seconds, parameters)
 
     async def describe(self, key: str) -> StoredObject | None:
@@ -94,7 +100,10 @@ class S3Storage:
                 # The answer to HEAD is the same for an object and for a bucket that is not there.
                 await client.head_bucket(Bucket=self._bucket)
                 return None
-            return StoredObject(found["ContentLength"], found.get("ContentType", ""), _hex(found.get("ChecksumSHA256")))
+            checksum = _hex(found.get("ChecksumSHA256"))
+            return StoredObject(
+                found["ContentLength"], found.get("ContentType", ""), checksum, found.get("ContentEncoding")
+            )
 
         return await self._ask(head)
 
@@ -108,20 +117,18 @@ class S3Storage:
             async with body:
                 return await body.read()
 
-        async with self._transfers_within(seconds_for(length)):
-            return await self._ask(get, seconds_for(length))
+        return await self._ask(get, seconds_for(length))
 
     @asynccontextmanager
     async def stream(self, key: str, start: int, length: int) -> AsyncIterator[AsyncIterator[bytes]]:
         name = self._name(key)
-        async with self._transfers_within(CALL_SECONDS):
-            body = await self._ask(lambda client: content(client, self._bucket, name, start, length))
-            if body is None:
-                yield nothing()
-                return
-            # Closed before its end, it takes its connection with it.
-            async with body, aclosing(chunks(body)) as taken:
-                yield taken
+        body = await self._ask(lambda client: content(client, self._bucket, name, start, length))
+        if body is None:
+            yield nothing()
+            return
+        # Closed before its end, it takes its connection with it.
+        async with body, aclosing(chunks(body)) as taken:
+            yield taken
 
     async def remove(self, key: str) -> None:
         name = self._name(key)
@@ -155,17 +162,6 @@ class S3Storage:
                     if not is_busy(error):
                         raise
                 return await call(client)
-
-    @asynccontextmanager
-    async def _transfers_within(self, seconds: float) -> AsyncIterator[None]:
-        """A place among the transfers."""
-        with translated():
-            async with asyncio.timeout(seconds):
-                await self._transfers.acquire()
-        try:
-            yield
-        finally:
-            self._transfers.release()
 
 
 def _base64(sha256: str) -> str:

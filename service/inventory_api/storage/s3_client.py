@@ -20,7 +20,6 @@ if TYPE_CHECKING:
 
 CONNECT_SECONDS = 2.0
 READ_SECONDS = 5.0
-MAX_CONNECTIONS = 32
 CREDENTIALS_SECONDS = 2.0
 CLOSE_SECONDS = 2.0
 
@@ -30,7 +29,6 @@ CONFIG = AioConfig(
     signature_version="s3v4",
     connect_timeout=CONNECT_SECONDS,
     read_timeout=READ_SECONDS,
-    max_pool_connections=MAX_CONNECTIONS,
     # What is tried again, `S3Storage` says.
     retries={"mode": "standard", "total_max_attempts": 1},
     # A checksum that is known is sent; none is computed on the event loop.
@@ -44,7 +42,8 @@ CONFIG = AioConfig(
 class Client:
     """Made at first use, or before: where there are no credentials yet, the next use looks for them again."""
 
-    def __init__(self) -> None:
+    def __init__(self, connections: int) -> None:
+        self._connections = connections
         self._session: AioSession = get_session()
         if region := os.environ.get("AWS_REGION"):
             self._session.set_config_variable("region", region)
@@ -74,7 +73,8 @@ class Client:
         # A client without them would be one without for ever.
         if credentials is None:
             raise NoCredentialsError
-        config = CONFIG.merge(AioConfig(s3={**SIGNING, "addressing_style": _addressing_style()}))
+        own = AioConfig(max_pool_connections=self._connections, s3={**SIGNING, "addressing_style": _addressing_style()})
+        config = CONFIG.merge(own)
         return await self._stack.enter_async_context(self._session.create_client("s3", config=config))
 
     async def close(self) -> None:

@@ -28,6 +28,8 @@ REPETITIVE = "opentelemetry"
 REPEAT_SECONDS = 60.0
 ENCODER = json.JSONEncoder(ensure_ascii=False, default=str)
 LOGGERS = ("gunicorn.error", "gunicorn.access", "uvicorn.error", "uvicorn.access")
+# At DEBUG they write credentials, signatures and whole answers.
+DISCREET = ("aiobotocore", "botocore", "aiohttp", "httpcore", "httpx", "urllib3")
 
 
 class JsonFormatter(logging.Formatter):
@@ -112,7 +114,10 @@ def dict_config(level: str) -> dict[str, Any]:
             }
         },
         "root": {"level": level, "handlers": ["stdout"]},
-        "loggers": {name: {"level": level, "handlers": ["stdout"], "propagate": False} for name in LOGGERS},
+        "loggers": {
+            **{name: {"level": level, "handlers": ["stdout"], "propagate": False} for name in LOGGERS},
+            **{name: {"level": "INFO" if level == "DEBUG" else level} for name in DISCREET},
+        },
     }
 
 

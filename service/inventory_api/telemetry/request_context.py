@@ -20,6 +20,7 @@ class RequestContext:
     response_headers: dict[str, str] = field(default_factory=dict)
     deadline: asyncio.Timeout | None = None
     deadline_seconds: float = 0.0
+    body_is_late: bool = False
     started: float = field(default_factory=time.perf_counter)
 
     def elapsed_seconds(self) -> float:
@@ -31,6 +32,10 @@ class RequestContext:
             self.deadline_seconds = seconds
             left = seconds - self.elapsed_seconds()
             self.deadline.reschedule(asyncio.get_running_loop().time() + left)
+
+    def seconds_left(self) -> float | None:
+        """Of what the request has, or had before `end_deadline`; None where it never had a deadline."""
+        return self.deadline_seconds - self.elapsed_seconds() if self.deadline is not None else None
 
     def end_deadline(self) -> None:
         """From here on the request is finished, however long it takes: a COMMIT, or what follows the response."""

@@ -2,16 +2,20 @@
 
 import asyncio
 import uuid
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import pytest
 from tests.support.attaching import (
     JPEG,
+    PDF,
     PNG,
     an_item,
     handlers_of,
     image,
+    never,
+    pdf_of,
     send,
     sha256,
     sign,
@@ -26,7 +30,7 @@ from inventory_api import codec
 from inventory_api.attachments import service as attachments
 from inventory_api.attachments import verification
 from inventory_api.jobs.handlers import Work
-from inventory_api.storage.model import StorageUnavailable, StoredObject
+from inventory_api.storage.model import SignedRequest, StorageUnavailable, StoredObject
 
 CONTENT = image(noise=500_000)
 LAPSED = "UPDATE attachment SET expires_at = clock_timestamp() - interval '2 hours'"
@@ -146,6 +150,7 @@ async def remove_objects(service: Service, database_url: str) -> None:
         StoredObject(len(CONTENT), JPEG, sha256(CONTENT)),
         StoredObject(len(CONTENT), PNG, "0" * 64),
         StoredObject(len(CONTENT), PNG, None),
+        StoredObject(len(CONTENT), PNG, sha256(CONTENT), "gzip"),
     ],
 )
 async def test_a_storage_that_enforces_nothing_is_not_believed(
@@ -180,6 +185,70 @@ async def test_while_the_storage_is_gone_nothing_is_decided(service: Service, mo
         assert await complete(service, signed["id"]) == (503, "DEPENDENCY_UNAVAILABLE")
     assert await status_of(service, signed["id"]) == "pending_upload"
     assert await complete(service, signed["id"]) == (200, "available")
+
+
+@pytest.mark.settings(request_deadline=0.2, upload_deadline=0.5, drain_timeout=1)
+async def test_the_deadline_counts_for_the_look_as_well(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Although it was committed that it is looked at: that is taken back."""
+    signed = (await sign(service, CONTENT)).json()
+    await send(service, signed, CONTENT)
+    with monkeypatch.context() as slow:
+        slow.setattr(storage_of(service), "read", never)
+        assert await complete(service, signed["id"]) == (503, "DEPENDENCY_UNAVAILABLE")
+    assert await status_of(service, signed["id"]) == "pending_upload"
+    assert await complete(service, signed["id"]) == (200, "available")
+
+
+@pytest.mark.settings(request_deadline=0.2, upload_deadline=0.5, drain_timeout=1, uploads_at_once=1)
+async def test_a_look_that_nobody_waits_for_any_more_ends(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In its thread, the only one, which the next look has at once."""
+    storage, began = storage_of(service), asyncio.Event()
+    read = storage.read
+
+    async def slowly(key: str, start: int, length: int) -> bytes:
+        if start:
+            began.set()
+            await never()
+        return await read(key, start, length)
+
+    content = pdf_of(100_000)
+    signed = (await sign(service, content, PDF)).json()
+    await send(service, signed, content)
+    with monkeypatch.context() as slow:
+        slow.setattr(storage, "read", slowly)
+        assert await complete(service, signed["id"]) == (503, "DEPENDENCY_UNAVAILABLE")
+    assert began.is_set()
+    assert await complete(service, signed["id"]) == (200, "available")
+
+
+async def test_a_look_needs_none_of_the_threads_that_it_waits_for(service: Service) -> None:
+    """Each read of a directory is done by one of those that all share; here there is only one."""
+    asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(1))
+    signed = [(await sign(service, CONTENT)).json() for _ in range(3)]
+    for one in signed:
+        await send(service, one, CONTENT)
+    found = await asyncio.gather(*(complete(service, one["id"]) for one in signed))
+    assert found == [(200, "available")] * 3
+
+
+@pytest.mark.settings(pool_max=1)
+async def test_while_it_is_signed_no_connection_is_held(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With workload identity that may take a while."""
+    storage, go_on, waits = storage_of(service), asyncio.Event(), asyncio.Event()
+    sign_upload = storage.sign_upload
+
+    async def slowly(*arguments: Any) -> SignedRequest:
+        waits.set()
+        await go_on.wait()
+        return await sign_upload(*arguments)
+
+    monkeypatch.setattr(storage, "sign_upload", slowly)
+    key = {"Idempotency-Key": str(uuid.uuid4())}
+    signing = asyncio.create_task(sign(service, CONTENT, headers=key))
+    await waits.wait()
+    assert (await service.api.get("/inventory/A-1/movements")).status_code == 200
+    go_on.set()
+    assert (await signing).status_code == 201
 
 
 async def test_one_at_a_time_looks_at_it(service: Service, database_url: str) -> None:

@@ -63,6 +63,9 @@ async def test_head_is_the_head_alone(service: Service) -> None:
     answer = await service.api.head(path)
     assert (answer.status_code, answer.headers["Content-Length"]) == (200, str(len(CONTENT)))
     assert answer.content == b""
+    for asked in ("bytes=0-9", "bytes=99999999-"):
+        part = await service.api.head(path, headers={"Range": asked})
+        assert (part.status_code, part.headers["Content-Length"]) == (200, str(len(CONTENT))), "RFC 9110, 14.2"
     assert await service.metric("storage_operation_duration_seconds_count", operation="stream") == before
 
 
@@ -71,7 +74,8 @@ async def test_what_is_gone_from_the_storage_is_no_broken_200(service: Service, 
     (kept,) = stored(tmp_path / "storage")
     kept.unlink()
     answer = await service.api.get(path)
-    assert (answer.status_code, error_of(answer)["type"]) == (500, "INTERNAL_FAILURE")
+    assert (answer.status_code, error_of(answer)["type"]) == (503, "DEPENDENCY_UNAVAILABLE")
+    assert error_of(answer)["message"] == "The content is missing in the storage."
 
 
 async def test_one_that_is_deleted_is_gone_at_once(service: Service) -> None:

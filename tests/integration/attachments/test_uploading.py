@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.support.attaching import JPEG, PDF, PNG, an_item, image, sha256, stored, upload
+from tests.support.attaching import JPEG, PDF, PNG, an_item, image, never, sha256, storage_of, stored, upload
 from tests.support.database import fetch
 from tests.support.service import Service, error_of
 from tests.support.waiting import eventually
@@ -226,7 +226,27 @@ async def test_an_upload_has_a_deadline_of_its_own(service: Service, database_ur
     answer = await service.api.post(await an_item(service), content=never_ends(), headers=MULTIPART)
     error = error_of(answer)
     assert (answer.status_code, error["message"]) == (408, "The body did not arrive within 0.5 s.")
+    assert await service.metric("uploads_total", result="request_timeout") == 1
     await nothing_is_left(database_url, directory)
+
+
+@pytest.mark.settings(request_deadline=0.2, upload_deadline=0.5, drain_timeout=1)
+async def test_the_deadline_counts_for_the_storage_as_well(
+    service: Service, database_url: str, directory: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Although the row was committed before; it is deleted then, and its object by a job."""
+    path = await an_item(service)
+    monkeypatch.setattr(storage_of(service), "put", never)
+    answer = await upload(service, path, image())
+    assert (answer.status_code, error_of(answer)["message"]) == (503, "The storage did not answer in time.")
+    assert stored(directory) == []
+    assert (await service.api.get(path)).json()["items"] == []
+    assert await asyncio.to_thread(fetch, database_url, "SELECT FROM attachment WHERE deleted_at IS NULL") == []
+
+
+async def test_what_is_large_and_no_form_is_told_so(service: Service) -> None:
+    answer = await service.api.post(await an_item(service), content=bytes(2_000_000))
+    assert (answer.status_code, error_of(answer)["type"]) == (415, "UNSUPPORTED_MEDIA_TYPE")
 
 
 @pytest.mark.parametrize(

@@ -1,23 +1,26 @@
 """Attachments in a real S3: the same life, and what the storage itself refuses."""
 
 import asyncio
+import logging
 import socket
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qs, urlsplit
 
 import httpx
 import pytest
 from tests.support.attaching import JPEG, PDF, PNG, an_item, image, pdf_of, png_of, sha256, sign, upload
 from tests.support.database import fetch
 from tests.support.delivering import RETENTION
-from tests.support.s3 import S3Server
+from tests.support.s3 import SECRET_KEY, S3Server
 from tests.support.service import Service, error_of, running
 from tests.support.working import BY_THE_TEST, database
 
 from inventory_api import codec
 from inventory_api.jobs.handlers import Handlers, Work
 from inventory_api.storage.measured import MeasuredStorage
+from inventory_api.telemetry import logging as json_logging
 from inventory_api.webhooks.schedule import Schedule
 
 MOST = 10_485_760
@@ -113,13 +116,15 @@ async def test_what_is_no_picture_is_rejected_and_removed(
 
 
 async def test_a_download_may_be_left_to_the_storage(settings: dict[str, Any]) -> None:
-    """With the same headers, and a part of it as well."""
+    """To be saved as well, and in parts."""
     async with running(**settings, download_redirect="true") as service:
         await an_item(service)
         content = image(noise=100_000)
         made = (await upload(service, "/inventory/A-1/attachments", content, "né.png")).json()
         answer = await service.api.get(f"/attachments/{made['id']}/content")
         assert (answer.status_code, answer.content) == (307, b"")
+        head = await service.api.head(f"/attachments/{made['id']}/content")
+        assert (head.status_code, head.headers["Content-Length"]) == (200, str(len(content))), "a GET was signed"
         async with httpx.AsyncClient() as anybody:
             found = await anybody.get(answer.headers["Location"])
             part = await anybody.get(answer.headers["Location"], headers={"Range": "bytes=0-9"})
@@ -127,6 +132,46 @@ async def test_a_download_may_be_left_to_the_storage(settings: dict[str, Any]) -
     assert found.headers["Content-Type"] == PNG
     assert found.headers["Content-Disposition"].startswith("attachment; ")
     assert (part.status_code, part.content) == (206, content[:10])
+
+
+async def test_headers_that_nobody_signed_change_nothing(settings: dict[str, Any]) -> None:
+    """Neither before it is looked at, nor afterwards, while the URL is still good."""
+    odd = {"content_encoding": "gzip", "cache_control": "public, max-age=9999999", "content_language": "tlh"}
+    async with running(**settings, download_redirect="true") as service:
+        await an_item(service)
+        content = image(noise=100_000)
+        encoded, plain = [(await sign(service, content)).json() for _ in range(2)]
+        (await send(encoded, content, **odd)).raise_for_status()
+        assert await complete(service, encoded["id"]) == (400, "CONTENT_MISMATCH")
+        (await send(plain, content)).raise_for_status()
+        assert await complete(service, plain["id"]) == (200, "available")
+        (await send(plain, content, **odd)).raise_for_status()
+        answer = await service.api.get(f"/attachments/{plain['id']}/content")
+        async with httpx.AsyncClient() as anybody:
+            found = await anybody.get(answer.headers["Location"])
+    assert (found.status_code, found.content) == (200, content)
+    assert found.headers["Cache-Control"] == "private, no-cache"
+
+
+async def test_nothing_secret_is_logged_however_much_is(
+    settings: dict[str, Any], caplog: pytest.LogCaptureFixture
+) -> None:
+    async with running(**settings, log_level="DEBUG") as service:
+        json_logging.configure("DEBUG")
+        logging.getLogger().addHandler(caplog.handler)
+        try:
+            logging.getLogger("tests").debug("heard")
+            await an_item(service)
+            signed = (await sign(service, image())).json()
+            (await upload(service, "/inventory/A-1/attachments", image())).raise_for_status()
+        finally:
+            logging.getLogger().removeHandler(caplog.handler)
+            json_logging.configure("INFO")
+    (signature,) = parse_qs(urlsplit(signed["url"]).query)["X-Amz-Signature"]
+    secrets = (signature, SECRET_KEY, "Signature=")
+    said = [record.getMessage() for record in caplog.records]
+    assert [line for line in said if any(secret in line for secret in secrets)] == []
+    assert "heard" in said
 
 
 async def test_without_its_storage_the_service_goes_on(

@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
+from tests.support.objects import TRANSFERS
 
 from inventory_api.storage.address import FileAddress, S3Address
 from inventory_api.storage.create import create
@@ -12,7 +13,7 @@ from inventory_api.storage.model import Storage
 
 @pytest.fixture
 async def s3_storage(bucket: str) -> AsyncIterator[Storage]:
-    storage = create(S3Address(bucket, "of/tests/"))
+    storage = create(S3Address(bucket, "of/tests/"), TRANSFERS)
     await storage.open()
     yield storage
     await storage.close()
@@ -20,7 +21,7 @@ async def s3_storage(bucket: str) -> AsyncIterator[Storage]:
 
 @pytest.fixture
 async def file_storage(tmp_path: Path) -> AsyncIterator[Storage]:
-    storage = create(FileAddress(tmp_path / "storage"))
+    storage = create(FileAddress(tmp_path / "storage"), TRANSFERS)
     await storage.open()
     yield storage
     await storage.close()

@@ -2,15 +2,14 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from contextlib import AsyncExitStack
 
 import psutil
 import pytest
-from tests.support.objects import MEDIA_TYPE, Content, new_key, put, stored, taken
+from tests.support.objects import MEDIA_TYPE, TRANSFERS, Content, new_key, put, stored, taken
 from tests.support.waiting import eventually
 
 from inventory_api.storage.model import CHUNK_BYTES, ObjectMissing, Storage, WrongChecksum, WrongSize
-from inventory_api.storage.s3 import MAX_TRANSFERS
-from inventory_api.storage.s3_client import MAX_CONNECTIONS
 
 SMALL = Content(1000)
 # Several chunks, the last of them not full.
@@ -104,10 +103,22 @@ async def test_who_puts_may_be_cancelled_at_any_time(storage: Storage) -> None:
 async def test_streams_that_are_left_early_leave_nothing_open(storage: Storage) -> None:
     key = await stored(storage, Content(8_000_000))
     before = _held()
-    for _ in range(MAX_CONNECTIONS + 8):
+    for _ in range(2 * TRANSFERS):
         async with storage.stream(key, 0, 8_000_000) as chunks:
             assert len(await anext(chunks)) == CHUNK_BYTES
     assert await eventually(lambda: _is(_held() <= before), 5)
+
+
+async def test_streams_that_nobody_reads_keep_nothing_else_waiting(storage: Storage) -> None:
+    """As many as there may be."""
+    key = await stored(storage, Content(8_000_000))
+    async with AsyncExitStack() as stack:
+        for _ in range(TRANSFERS):
+            await stack.enter_async_context(storage.stream(key, 0, 8_000_000))
+        async with asyncio.timeout(5):
+            await storage.check()
+            other = await stored(storage, SMALL)
+            assert await storage.read(other, 0, 1) == SMALL.data[:1]
 
 
 async def test_who_streams_may_fail_or_be_cancelled(storage: Storage) -> None:
@@ -130,7 +141,7 @@ async def test_who_streams_may_fail_or_be_cancelled(storage: Storage) -> None:
 
 
 async def test_many_at_once(storage: Storage) -> None:
-    contents = [Content(100_000, seed) for seed in range(2 * MAX_TRANSFERS)]
+    contents = [Content(100_000, seed) for seed in range(3 * TRANSFERS)]
     keys = await asyncio.gather(*(stored(storage, content) for content in contents))
     parts = await asyncio.gather(*(storage.read(key, 0, 100_000) for key in keys))
     assert parts == [content.data for content in contents]

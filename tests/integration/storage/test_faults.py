@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 import trustme
-from tests.support.objects import Content, new_key, put, stored, taken
+from tests.support.objects import TRANSFERS, Content, new_key, put, stored, taken
 from tests.support.process import free_ports
 from tests.support.s3 import S3Server, s3_server
 
@@ -219,7 +219,7 @@ def tiny_disk(tmp_path: Path) -> Iterator[Path]:
 
 
 async def test_a_full_disk(tiny_disk: Path) -> None:
-    storage = create(FileAddress(tiny_disk / "storage"))
+    storage = create(FileAddress(tiny_disk / "storage"), TRANSFERS)
     await storage.open()
     await require_full(storage)
     left = [path for path in tiny_disk.rglob("*") if path.is_file()]

@@ -54,7 +54,7 @@ def test_the_client_of_s3_is_imported_for_a_bucket_only() -> None:
         from inventory_api.storage import check, measured
         from inventory_api.storage.address import parse
         from inventory_api.storage.create import create
-        create(parse("file:///nowhere/at/all"))
+        create(parse("file:///nowhere/at/all"), 1)
         assert not {"botocore", "aiobotocore", "aiohttp", "fastapi", "starlette"} & set(sys.modules)
     """
     subprocess.run([sys.executable, "-c", program], check=True)

@@ -11,7 +11,8 @@ END = re.compile(rb"PK\x05\x06")
 END_RECORD = struct.Struct("<4s4xHHIIH")
 LOCATOR, LOCATOR_BYTES = b"PK\x06\x07", 20
 DIRECTORY = b"PK\x01\x02"
-TAIL_BYTES = END_RECORD.size + 0xFFFF
+# They look as far as a comment may be long; Info-ZIP up to 8 KiB further.
+TAIL_BYTES = 2 * 0xFFFF
 # By chance, a tail has one in 65,000 times. What has many would have each looked up.
 MAX_END_RECORDS = 16
 

@@ -9,7 +9,7 @@ class InflatesTooFar(ValueError):
     """It becomes more than the caller admits."""
 
 
-def inflated_size(data: bytes, most: int) -> int:
+def inflated_size(data: bytes | memoryview, most: int) -> int:
     """In bytes, of a zlib stream (RFC 1950). What is behind the stream is not looked at.
 
     Raises:

@@ -26,8 +26,11 @@ MAX_SCANS = 100
 # before a marker (B.1.1.2, B.1.1.5). It is two bytes, so that none is looked at again, however many FF there are.
 MARKER = re.compile(rb"\xff[^\xff\x00\xd0-\xd7]")
 NOT_FILLING = re.compile(rb"[^\xff]")
-# With such a length, what is before it is a name in JavaScript, and what follows is left out up to where it says.
-SCRIPT_COMMENT = b"/*"
+# What is before the first length is a name in JavaScript. With these, what follows is a comment or a text, in which may
+# be whatever a segment has in it; behind any other that may follow a name, nothing that a camera writes is script.
+SCRIPT_OPENINGS = frozenset({b"/*", b"//", b'="', b"='", b"=`"})
+LEAST_ASCII_LENGTH = 0x0900
+KNOWN = re.compile(rb"JFIF\0|JFXX\0|Exif\0|Adobe|ICC_PROFILE\0|http://ns\.adobe\.com/|Photoshop 3\.0\0|MPF\0|Ducky\0")
 
 
 class Segment(NamedTuple):
@@ -45,7 +48,7 @@ def inspect(reader: Reader) -> None:
     """
     if reader.peek(len(START)) != START:
         raise ContentMismatch("The content does not begin as a JPEG.")
-    if reader.peek(6)[4:] == SCRIPT_COMMENT:
+    if _begins_as_script(reader.peek(64)):
         raise ContentMismatch("The JPEG begins as a script as well.")
     markup.refuse(reader)
     reader.skip(len(START))
@@ -69,6 +72,14 @@ def inspect(reader: Reader) -> None:
         raise ContentMismatch("The JPEG has data behind its end.")
     if not frame or coded_bytes * 8 < frame.least_coded_bits:
         raise ContentMismatch("The JPEG's pixels are not as many as its frame says.")
+
+
+def _begins_as_script(head: bytes) -> bool:
+    """By the length of its first segment, if that can be read as text."""
+    length = head[4:6]
+    if length in SCRIPT_OPENINGS:
+        return True
+    return int.from_bytes(length) >= LEAST_ASCII_LENGTH and not KNOWN.match(head, 6)
 
 
 def _segments(reader: Reader) -> Iterator[Segment]:

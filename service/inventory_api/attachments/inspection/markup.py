@@ -6,7 +6,7 @@ from inventory_api.attachments.content import Reader
 from inventory_api.errors import ContentMismatch
 
 # Readers of PDF look for its header in the first 1024 bytes (PDF 1.7 of Adobe, appendix H.3, note 13), browsers for
-# HTML in the first 1445 (MIME Sniffing of WHATWG, 5.2). Images have comments there, but none that begin so.
+# HTML in the first 1445 (MIME Sniffing of WHATWG, 5.2). A comment there that has such a word in it is refused as well.
 HEAD_BYTES = 4096
 DOCUMENT = re.compile(rb"%PDF-|%!PS-Adobe|<\?php|<script|<html|<!doctype|<svg|<iframe|<body", re.IGNORECASE)
 

@@ -13,8 +13,8 @@ HEADER_BYTES = 8
 # Readers look for it in so much of the end.
 TAIL_BYTES = 1024
 START = b"startxref"
-# Behind the last line there is at most a line end; some tools write two, or a few spaces.
-END = re.compile(rb"startxref[ \t\f\r\n]{1,8}+([0-9]{1,15}+)[ \t\f\r\n]{1,8}+%%EOF[ \t\f\r\n]{0,8}+")
+# Behind the last line there is at most white space (7.2.3): a line end, and what some tools fill up with.
+END = re.compile(rb"startxref[ \t\f\r\n]{1,8}+([0-9]{1,15}+)[ \t\f\r\n]{1,8}+%%EOF[\0 \t\f\r\n]*+")
 # A table (7.5.4), or a stream (7.5.8), before whose type there may be a long list of what it covers.
 TABLE = re.compile(rb"[ \t\f\r\n]{0,8}+xref[ \t\f\r\n]{1,8}+[0-9]{1,10}+[ \t]{1,8}+[0-9]{1,10}+[ \t\f\r\n]")
 STREAM = re.compile(

@@ -51,7 +51,7 @@ def inspect(reader: Reader) -> None:
     if first.type != b"IHDR":
         raise ContentMismatch("The PNG does not begin with its header.")
     header = png_header.parse(first.data, first.size)
-    order, pixels, pixels_bytes, text_bytes = "", b"", 0, 0
+    order, pixels, pixels_bytes, texts = "", b"", 0, png_text.Texts()
     for chunk in _chunks(reader):
         order += CRITICAL.get(chunk.type, ANCILLARY)
         if chunk.type == b"PLTE":
@@ -60,8 +60,7 @@ def inspect(reader: Reader) -> None:
             pixels = (pixels + chunk.data)[:2]
             pixels_bytes += chunk.size
         elif chunk.type in png_text.TYPES:
-            text_bytes += png_text.inflated_text_size(*chunk)
-            png_text.check_together(text_bytes)
+            texts.add(*chunk)
     if reader.left:
         raise ContentMismatch("The PNG has data behind its end.")
     if not ORDER.fullmatch(order) or (header.needs_palette and "P" not in order):

@@ -6,53 +6,59 @@ from inventory_api.attachments.inspection.inflating import InflatesTooFar, infla
 from inventory_api.errors import ContentMismatch
 
 TYPES = frozenset({b"zTXt", b"iTXt", b"iCCP"})
-# Of one, as it is and inflated; of all together, inflated.
-MAX_BYTES = 8 * 1024 * 1024
-MAX_BYTES_TOGETHER = 2 * MAX_BYTES
+# As they are: to inflate a megabyte takes up to a tenth of a second, whatever comes out. And inflated.
+MAX_BYTES, MAX_BYTES_TOGETHER = 2 * 1024 * 1024, 4 * 1024 * 1024
+MAX_INFLATED_BYTES, MAX_INFLATED_BYTES_TOGETHER = 8 * 1024 * 1024, 16 * 1024 * 1024
 DEFLATE = b"\0"
 
 
-def inflated_text_size(chunk_type: bytes, size: int, data: bytes) -> int:
-    """How many bytes it becomes; 0 where it is not compressed. `data` is all of it, or its first `MAX_BYTES`.
+class Texts:
+    """Those of one PNG, which are bounded together as well."""
 
-    Raises:
-        ContentMismatch: they are too many, or it cannot be inflated.
-    """
-    if size > MAX_BYTES:
-        raise _too_large()
-    compressed = _compressed(chunk_type, data)
-    if compressed is None:
-        return 0
-    try:
-        return inflated_size(compressed, MAX_BYTES)
-    except InflatesTooFar:
-        raise _too_large() from None
-    except zlib.error:
-        raise ContentMismatch("The PNG has a text or a profile that cannot be inflated.") from None
+    def __init__(self) -> None:
+        self._bytes = 0
+        self._inflated_bytes = 0
+
+    def add(self, chunk_type: bytes, size: int, data: bytes) -> None:
+        """`data` is all of it, or its first `MAX_BYTES`; what is not compressed is bounded by the file alone.
+
+        Raises:
+            ContentMismatch: they are too many bytes, or cannot be inflated.
+        """
+        compressed = _compressed(chunk_type, data)
+        if compressed is None:
+            return
+        self._bytes += size
+        if size > MAX_BYTES or self._bytes > MAX_BYTES_TOGETHER:
+            raise _too_large()
+        most = min(MAX_INFLATED_BYTES, MAX_INFLATED_BYTES_TOGETHER - self._inflated_bytes)
+        try:
+            self._inflated_bytes += inflated_size(compressed, most)
+        except InflatesTooFar:
+            raise _too_large() from None
+        except zlib.error:
+            raise ContentMismatch("The PNG has a text or a profile that cannot be inflated.") from None
 
 
-def check_together(size: int) -> None:
-    """Whether all of them may become so many bytes.
-
-    Raises:
-        ContentMismatch: they may not.
-    """
-    if size > MAX_BYTES_TOGETHER:
-        raise _too_large()
-
-
-def _compressed(chunk_type: bytes, data: bytes) -> bytes | None:
+def _compressed(chunk_type: bytes, data: bytes) -> memoryview | None:
     """What follows the keyword, and in iTXt whether it is compressed, and two texts more."""
-    _, _, rest = data.partition(b"\0")
-    if chunk_type != b"iTXt":
-        method, compressed = rest[:1], rest[1:]
-    elif rest[:1] == b"\0":
-        return None
-    else:
-        method, compressed = rest[1:2], rest[2:].split(b"\0", 2)[-1]
-    if method != DEFLATE:
+    at = _behind_text(data, 0)
+    if chunk_type == b"iTXt":
+        if data[at : at + 1] == b"\0":
+            return None
+        at += 1
+    if data[at : at + 1] != DEFLATE:
         raise ContentMismatch("The PNG has a text or a profile that is compressed in a way that there is not.")
-    return compressed
+    at += 1
+    if chunk_type == b"iTXt":
+        at = _behind_text(data, _behind_text(data, at))
+    return memoryview(data)[at:]
+
+
+def _behind_text(data: bytes, start: int) -> int:
+    """Behind the byte that ends it; of what has none, the end."""
+    end = data.find(b"\0", start)
+    return end + 1 if end >= 0 else len(data)
 
 
 def _too_large() -> ContentMismatch:
