@@ -35,6 +35,7 @@ from inventory_api.http.discovery import resource_routers
 from inventory_api.http.errors import ErrorHandler
 from inventory_api.http.head import HeadMiddleware
 from inventory_api.http.overload import ADMISSION, Gate, OverloadMiddleware
+from inventory_api.http.pace import Pace
 from inventory_api.http.rate_limit.limiter import RateLimiter
 from inventory_api.http.routing import Route, RouteTable
 from inventory_api.http.system import system_router
@@ -168,6 +169,7 @@ def create_resources(settings: Settings, metrics: Metrics, drain: Drain, connect
         ),
         inspector=Inspector(settings.uploads_at_once),
         uploads=Transfers("in", settings.uploads_at_once, settings.upload_deadline, metrics),
+        upload_pace=Pace(settings.upload_bytes_per_second),
         downloads=Transfers("out", settings.downloads_at_once, settings.upload_deadline, metrics),
         health=Health(
             checks, required=settings.required_checks, draining=lambda: drain.draining, up=metrics.health_check

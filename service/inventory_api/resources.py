@@ -13,6 +13,7 @@ from inventory_api.attachments.rules import Rules as AttachmentRules
 from inventory_api.database.pool import Database
 from inventory_api.health import Health
 from inventory_api.http.auth import ApiKeys
+from inventory_api.http.pace import Pace
 from inventory_api.http.rate_limit.limiter import RateLimiter
 from inventory_api.http.transfers import Transfers
 from inventory_api.redis.guarded import GuardedRedis
@@ -43,6 +44,7 @@ class Resources:
     attachment_rules: AttachmentRules
     inspector: Inspector
     uploads: Transfers
+    upload_pace: Pace
     downloads: Transfers
     health: Health
 

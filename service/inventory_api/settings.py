@@ -61,6 +61,7 @@ class Settings(BaseModel):
     upload_deadline: Seconds = 20
     upload_max_bytes: int = Field(default=10_485_760, ge=1, le=1_073_741_824)
     uploads_at_once: int = Field(default=4, ge=1, le=1000)
+    upload_bytes_per_second: int = Field(default=16_777_216, ge=65_536, le=1_073_741_824)
     downloads_at_once: int = Field(default=32, ge=1, le=1000)
     upload_url_ttl: int = Field(default=900, ge=10, le=604_800)
     upload_directory: Path | None = None

@@ -128,6 +128,7 @@ CASES: dict[str, Values] = {
             "existingSecret": "my-s3",
             "uploadMaxBytes": 20_000_000,
             "uploadsAtOnce": 2,
+            "uploadBytesPerSecond": 50_000_000,
             "downloadsAtOnce": 8,
             "uploadDeadline": 10,
             "uploadUrlTtl": 600,

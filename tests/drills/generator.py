@@ -289,7 +289,8 @@ async def main(generator: type[Generator]) -> None:
     plan = json.loads(sys.argv[1])
     # By default the thread that keeps the time may be kept waiting by the loop for 5 ms, and the loop by it.
     sys.setswitchinterval(0.0002)
-    os.nice(plan["nice"])
+    with suppress(PermissionError):
+        os.nice(plan["nice"])
     await generator(plan).run()
 
 

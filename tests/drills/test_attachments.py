@@ -27,7 +27,12 @@ FILE_BYTES = 10 * MEBIBYTE
 GIGABYTE = 1_000_000_000
 MOST_GROWTH = 64_000_000
 MOST_LAG_SECONDS = 0.05
-READ_RATE = 40.0
+READS = [Request("GET", "GET", "/inventory/A-0")]
+READ_RATE = 200.0
+# What an idle process answers in can be a millisecond: of that, twice is still nothing.
+FEW_SECONDS = 0.01
+# What measures has its core when it is due, where that is allowed: it takes a fiftieth of one.
+FIRST = -10
 AVAILABLE = "SELECT id FROM attachment WHERE status = 'available'"
 OTHERS = "SELECT status, count(*) FROM attachment WHERE status <> 'available' AND deleted_at IS NULL GROUP BY status"
 
@@ -97,30 +102,31 @@ def _upload(drill: Drill, s3: S3Server, clients: int, leavers: int) -> None:
     file.write_bytes(_picture())
     with httpx.Client(base_url=server.api, headers=AUTHORIZATION, timeout=30) as client:
         client.post(path, files={"file": ("a.png", file.read_bytes(), "image/png")}).raise_for_status()
-    reads = [Request("GET", "GET", "/inventory/A-0")]
-    alone = drill.load(server, reads, rate=READ_RATE)
-    let_pass(5)
-    before = alone.stop()
+    alone = drill.load(server, READS, rate=READ_RATE, nice=FIRST)
+    let_pass(10)
+    found = {"alone": alone.stop()}
     lag = _lags(server)
     workers = server.server_workers()
     reset_peak(workers)
     memory = resident(workers)
-    beside = drill.load(server, reads, rate=READ_RATE)
-    found = uploading(server.port, path, file, clients=clients, leavers=leavers, headers=AUTHORIZATION).wait()
-    during = beside.stop()
+    beside = drill.load(server, READS, rate=READ_RATE, nice=FIRST)
+    uploads = uploading(server.port, path, file, clients=clients, leavers=leavers, headers=AUTHORIZATION).wait()
+    found["beside uploads"] = beside.stop()
+    speed = clients * FILE_BYTES / uploads.seconds / MEBIBYTE
+    drill.report.say(f"{uploads.tries} tries, {uploads.seconds:.1f} s, that is {speed:.0f} MiB/s")
+    is_all_taken = uploads.results == {"201": clients, "left": leavers}
+    drill.report.claim("every upload is taken at last", is_all_taken, uploads.results)
     growth = peak(workers) - memory
-    drill.report.load({"alone": before, "beside uploads": during})
-    drill.report.say(
-        f"{clients} clients, {found.tries} tries, {found.seconds:.1f} s, that is "
-        f"{clients * FILE_BYTES / found.seconds / MEBIBYTE:.0f} MiB/s"
-    )
-    drill.report.claim(
-        "every upload is taken at last", found.results == {"201": clients, "left": leavers}, found.results
-    )
+    drill.report.load(found)
     _claim_nothing_is_left(drill, server, s3, clients + 1)
-    drill.report.measure("every read is answered", not during.failed, len(during))
-    ratio = during.percentile(99) / before.percentile(99)
-    drill.report.measure("p99 of reads less than doubles", ratio < 2, f"{ratio:.2f}")
+    failed = sum(len(reads.failed) for reads in found.values())
+    drill.report.measure("every read is answered", not failed, failed)
+    before, during = (reads.percentile(99) for reads in found.values())
+    drill.report.measure(
+        "p99 of reads less than doubles, or is under 10 ms",
+        during < max(2 * before, FEW_SECONDS),
+        f"{before * 1000:.1f} and {during * 1000:.1f} ms",
+    )
     drill.report.claim(
         "memory of the server worker grows by less than 64 MB", growth < MOST_GROWTH, f"{growth / 1e6:.0f} MB"
     )

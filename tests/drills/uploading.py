@@ -7,6 +7,7 @@ import asyncio
 import json
 import os
 import random
+import re
 import subprocess
 import sys
 import time
@@ -20,10 +21,10 @@ from typing import Any
 REPOSITORY = Path(__file__).parents[2]
 BOUNDARY = "b0undary"
 CHUNK_BYTES = 65_536
-# As somebody who keeps to Retry-After, but has less time.
-PAUSE_SECONDS = (0.2, 1.0)
 PATIENCE_SECONDS = 200.0
 NICE = 10
+LOST = ("lost", 1.0)
+RETRY_AFTER = re.compile(rb"(?i)\r\nretry-after: *([0-9]+)")
 
 
 @dataclass(frozen=True)
@@ -48,7 +49,10 @@ class Uploading:
 
 
 def uploading(port: int, path: str, file: Path, *, clients: int, leavers: int, headers: Mapping[str, str]) -> Uploading:
-    """Begin; each client sends the file until it is taken, a leaver a part of it, once."""
+    """Begin; each client sends the file until it is taken, a leaver a part of it, once.
+
+    All come within a second.
+    """
     plan = {
         "port": port, "path": path, "file": str(file), "clients": clients, "leavers": leavers, "headers": dict(headers),
     }  # fmt: skip
@@ -75,13 +79,14 @@ class _Clients:
         self.tries = 0
 
     async def upload(self) -> str:
+        await asyncio.sleep(random.uniform(0, 1))  # noqa: S311
         ends = time.monotonic() + PATIENCE_SECONDS
         result = "never tried"
         while time.monotonic() < ends:
-            result = await self._try(len(self._body))
+            result, pause = await self._try(len(self._body))
             if result not in {"503", "lost"}:
                 break
-            await asyncio.sleep(random.uniform(*PAUSE_SECONDS))  # noqa: S311 -- spreads, hides nothing
+            await asyncio.sleep(pause)
         return result
 
     async def leave(self) -> str:
@@ -89,23 +94,22 @@ class _Clients:
         await self._try(random.randrange(len(self._body)))  # noqa: S311
         return "left"
 
-    async def _try(self, length: int) -> str:
-        """The status; sent as far as that, and answered only where that is all."""
+    async def _try(self, length: int) -> tuple[str, float]:
+        """The status, and its `Retry-After` in seconds; sent as far as that, and answered only where that is all."""
         self.tries += 1
         try:
             reader, writer = await asyncio.open_connection("127.0.0.1", self._plan["port"])
         except OSError:
-            return "lost"
-        answer = asyncio.ensure_future(reader.readline())
+            return LOST
+        answer = asyncio.ensure_future(reader.readuntil(b"\r\n\r\n"))
         try:
             await self._send(writer, length, answer)
             if length < len(self._body):
-                return "left"
-            line = await asyncio.wait_for(answer, 60)
-            return line.split()[1].decode() if line else "lost"
-        except (OSError, TimeoutError):
+                return "left", 0.0
+            return _told(await asyncio.wait_for(answer, 60))
+        except (OSError, TimeoutError, asyncio.IncompleteReadError):
             # What was answered before it was all sent is there, where the system has kept it.
-            return answer.result().split()[1].decode() if answer.done() and not answer.exception() else "lost"
+            return _told(answer.result()) if answer.done() and not answer.exception() else LOST
         finally:
             answer.cancel()
             writer.transport.abort()
@@ -124,6 +128,11 @@ class _Clients:
                 return
             writer.write(self._body[start : min(start + CHUNK_BYTES, length)])
             await writer.drain()
+
+
+def _told(head: bytes) -> tuple[str, float]:
+    found = RETRY_AFTER.search(head)
+    return head.split()[1].decode(), float(found[1]) if found else 1.0
 
 
 async def _run(plan: Mapping[str, Any]) -> None:

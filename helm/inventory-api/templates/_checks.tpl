@@ -382,6 +382,7 @@ it does at once, and four; two are for migrations.
     "INVENTORY_WEBHOOK_RETENTION_DAYS" "worker.retention.webhookDays" "INVENTORY_WEBHOOK_CONCURRENCY" "worker.webhookConcurrency"
     "INVENTORY_DATABASE_CA_FILE" "database.caSecret" "INVENTORY_REDIS_CA_FILE" "redis.caSecret"
     "INVENTORY_REQUIRED_CHECKS" "requiredChecks" "INVENTORY_STORAGE_URL" "storage.url" "INVENTORY_UPLOAD_MAX_BYTES" "storage.uploadMaxBytes"
+    "INVENTORY_UPLOAD_BYTES_PER_SECOND" "storage.uploadBytesPerSecond"
     "INVENTORY_UPLOADS_AT_ONCE" "storage.uploadsAtOnce" "INVENTORY_DOWNLOADS_AT_ONCE" "storage.downloadsAtOnce"
     "INVENTORY_UPLOAD_DEADLINE" "storage.uploadDeadline" "INVENTORY_UPLOAD_URL_TTL" "storage.uploadUrlTtl"
     "INVENTORY_DOWNLOAD_REDIRECT" "storage.downloadRedirect" "INVENTORY_UPLOAD_DIRECTORY" ""

@@ -11,6 +11,7 @@
 - {name: INVENTORY_STORAGE_URL, value: {{ .url | quote }}}
 - {name: INVENTORY_UPLOAD_MAX_BYTES, value: {{ int64 .uploadMaxBytes | quote }}}
 - {name: INVENTORY_UPLOADS_AT_ONCE, value: {{ .uploadsAtOnce | quote }}}
+- {name: INVENTORY_UPLOAD_BYTES_PER_SECOND, value: {{ int64 .uploadBytesPerSecond | quote }}}
 - {name: INVENTORY_DOWNLOADS_AT_ONCE, value: {{ .downloadsAtOnce | quote }}}
 - {name: INVENTORY_UPLOAD_DEADLINE, value: {{ .uploadDeadline | quote }}}
 - {name: INVENTORY_UPLOAD_URL_TTL, value: {{ .uploadUrlTtl | quote }}}

@@ -15,6 +15,7 @@ from inventory_api.http.auth import Principal
 from inventory_api.http.deps import resources_of
 from inventory_api.http.head import IS_HEAD
 from inventory_api.http.headers import RequestHeader, reads
+from inventory_api.http.pace import Pace
 from inventory_api.http.routing import PRINCIPAL
 from inventory_api.http.transfers import Transfers
 from inventory_api.storage.model import Storage
@@ -33,6 +34,7 @@ class Contents:
         rules: Rules,
         inspector: Inspector,
         uploads: Transfers,
+        pace: Pace,
         downloads: Transfers,
     ) -> None:
         self.storage = storage
@@ -41,28 +43,31 @@ class Contents:
         self.downloads = downloads
         self._request = request
         self._uploads = uploads
+        self._pace = pace
 
     @asynccontextmanager
     async def received(self) -> AsyncIterator[Received]:
         """The file of the request's body, when it is whole and found to be what it is said to be.
 
         Raises:
-            Overloaded: there is no room for it now.
             ServiceError: as `receiving.received` and `inspect`.
         """
-        async with (
-            self.place(),
-            received(
-                self._request.headers.get("content-type", ""),
-                self._request.stream(),
-                self.rules.directory,
-                self.rules.most_bytes,
-                self.inspector,
-            ) as found,
-        ):
+        async with received(
+            self._request.headers.get("content-type", ""),
+            self._paced(),
+            self.rules.directory,
+            self.rules.most_bytes,
+            self.inspector,
+        ) as found:
             content = FileContent(found.file, found.promise.size)
             await self.inspector.inspect(found.promise.content_type, content)
             yield found
+
+    async def _paced(self) -> AsyncIterator[bytes]:
+        """The body, no faster than all of them together may come."""
+        async for chunk in self._request.stream():
+            yield chunk
+            await self._pace.spend(len(chunk))
 
     @property
     def redirects(self) -> bool:
@@ -71,7 +76,11 @@ class Contents:
 
     @asynccontextmanager
     async def place(self) -> AsyncIterator[None]:
-        """Among those whose content comes in; see `Transfers.place`."""
+        """Among those whose content comes in; see `Transfers.place`.
+
+        Raises:
+            Overloaded: there is no room for it now.
+        """
         async with self._uploads.place(self._request.scope):
             yield
 
@@ -80,8 +89,15 @@ async def _contents(request: Request) -> Contents:
     resources = resources_of(request)
     if resources.storage is None:
         raise DependencyUnavailable("This service is set up without a storage for attachments.")
-    rules, inspector = resources.attachment_rules, resources.inspector
-    return Contents(request, resources.storage, rules, inspector, resources.uploads, resources.downloads)
+    return Contents(
+        request,
+        resources.storage,
+        resources.attachment_rules,
+        resources.inspector,
+        resources.uploads,
+        resources.upload_pace,
+        resources.downloads,
+    )
 
 
 async def _principal(request: Request) -> Principal:

@@ -227,11 +227,13 @@ async def _page(session: Session, owner: Owner, query: pages.PageQuery) -> Respo
 
 
 async def _attach(owner: Owner, session: Session, contents: Contents, provenance: Provenance) -> Response:
-    await service.require_owner(session, owner)
-    await session.give_back()
-    async with contents.received() as received:
-        seconds = contents.rules.upload_seconds
-        made = await service.attach(session, contents.storage, owner, received, seconds, provenance)
+    """The place comes first: those who have none yet, however many, need no connection."""
+    async with contents.place():
+        await service.require_owner(session, owner)
+        await session.give_back()
+        async with contents.received() as received:
+            seconds = contents.rules.upload_seconds
+            made = await service.attach(session, contents.storage, owner, received, seconds, provenance)
     return json_response(AttachmentView.of(made), status=201, headers={"Location": f"/attachments/{made.id}"})
 
 
