@@ -20,7 +20,7 @@ NICE = 10
 Behaviour = Callable[["Partner", asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 
 
-@dataclass
+@dataclass(eq=False)
 class Partner:
     """`taken`: the webhook-id of each request that was answered by 2xx; `asked`: of each that came."""
 
