@@ -43,6 +43,9 @@ format: $(VENV)/test ## make the code look as `make lint` wants it
 chart: $(VENV)/test helm ## write what is made from the chart: schema, table of values, examples, k8s/
 	PATH="$(abspath $(VENV))/tools:$$PATH" $(BIN)/python -m helm.generate
 
+observability: $(VENV)/test ## write what is made from the catalogue of metrics
+	$(BIN)/python -m observability.generate
+
 requirements: $(VENV)/test ## pin again what pyproject.toml asks for; UPGRADE=1 takes newer releases
 	$(BIN)/python -m pip install --quiet uv
 	for set in "" dev test; do \
@@ -91,4 +94,4 @@ helm versitygw: $(VENV)/python
 		command -v go >/dev/null || { echo "$(NEED), or Go to build it" >&2; exit 1; }; \
 		echo "building $@ by Go, once (a few minutes)"; GOBIN="$(abspath $(VENV))/tools" go install $(MODULE); }
 
-.PHONY: help run test lint test-python drill bench bench-orders e2e format chart requirements helm versitygw clean
+.PHONY: help run test lint test-python drill bench bench-orders e2e format chart observability requirements helm versitygw clean
