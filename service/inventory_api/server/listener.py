@@ -16,10 +16,6 @@ logger = logging.getLogger(__name__)
 ACCEPTED_AT_ONCE = 8
 # Of connections that were made before the listener closes: gunicorn's backlog.
 MOST_WAITING = 2048
-# Of each connection, what has come and is not read yet: the body of an upload that waits for its place, or was refused.
-# The kernel would let it be megabytes, of memory that counts as the pod's. With 100 ms to the client and back, it is
-# enough for 2.5 MB/s.
-RECEIVE_BUFFER_BYTES = 262_144
 # The pause when the process has no file descriptor left, as asyncio has it.
 PAUSE_SECONDS = 1.0
 OUT_OF_RESOURCES = {errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM}
@@ -36,7 +32,6 @@ class Listener:
         self._connecting: set[asyncio.Task[None]] = set()
         self._pause: asyncio.TimerHandle | None = None
         sock.setblocking(False)
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, RECEIVE_BUFFER_BYTES)
         self._listen()
 
     async def close(self) -> None:
