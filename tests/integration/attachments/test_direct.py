@@ -187,7 +187,7 @@ async def test_while_the_storage_is_gone_nothing_is_decided(service: Service, mo
     assert await complete(service, signed["id"]) == (200, "available")
 
 
-@pytest.mark.settings(request_deadline=0.2, upload_deadline=0.5, drain_timeout=1)
+@pytest.mark.settings(request_deadline=2, upload_deadline=2, drain_timeout=2)
 async def test_the_deadline_counts_for_the_look_as_well(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
     """Although it was committed that it is looked at: that is taken back."""
     signed = (await sign(service, CONTENT)).json()
@@ -199,7 +199,7 @@ async def test_the_deadline_counts_for_the_look_as_well(service: Service, monkey
     assert await complete(service, signed["id"]) == (200, "available")
 
 
-@pytest.mark.settings(request_deadline=0.2, upload_deadline=0.5, drain_timeout=1, uploads_at_once=1)
+@pytest.mark.settings(request_deadline=2, upload_deadline=2, drain_timeout=2, uploads_at_once=1)
 async def test_a_look_that_nobody_waits_for_any_more_ends(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
     """In its thread, the only one, which the next look has at once."""
     storage, began = storage_of(service), asyncio.Event()

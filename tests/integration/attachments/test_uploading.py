@@ -230,7 +230,7 @@ async def test_an_upload_has_a_deadline_of_its_own(service: Service, database_ur
     await nothing_is_left(database_url, directory)
 
 
-@pytest.mark.settings(request_deadline=0.2, upload_deadline=0.5, drain_timeout=1)
+@pytest.mark.settings(request_deadline=2, upload_deadline=2, drain_timeout=2)
 async def test_the_deadline_counts_for_the_storage_as_well(
     service: Service, database_url: str, directory: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
