@@ -42,7 +42,7 @@ VALUES = {
 VERSITYGW: dict[str, Any] = {
     "args": [
         "--access", KEYS["AWS_ACCESS_KEY_ID"], "--secret", KEYS["AWS_SECRET_ACCESS_KEY"], "--region", REGION,
-        "--port", f":{PORT}", "--cert", "/tls/tls.crt", "--key", "/tls/tls.key", "posix", "/data",
+        "--keep-alive", "--port", f":{PORT}", "--cert", "/tls/tls.crt", "--key", "/tls/tls.key", "posix", "/data",
     ],
     "readinessProbe": {"tcpSocket": {"port": PORT}},
 }  # fmt: skip

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import aclosing, asynccontextmanager, suppress
 from typing import IO, TYPE_CHECKING, TypeVar
 
+from aiobotocore.response import StreamingBody
 from botocore.exceptions import ClientError
 
 from inventory_api.storage.model import (
@@ -17,7 +18,7 @@ from inventory_api.storage.model import (
     check_key,
 )
 from inventory_api.storage.s3_client import Client
-from inventory_api.storage.s3_content import CALL_SECONDS, chunks, content, nothing, seconds_for
+from inventory_api.storage.s3_content import CALL_SECONDS, content, nothing, resumed, seconds_for
 from inventory_api.storage.s3_failures import code, is_busy, translated
 
 if TYPE_CHECKING:
@@ -122,12 +123,16 @@ class S3Storage:
     @asynccontextmanager
     async def stream(self, key: str, start: int, length: int) -> AsyncIterator[AsyncIterator[bytes]]:
         name = self._name(key)
-        body = await self._ask(lambda client: content(client, self._bucket, name, start, length))
+
+        async def opened(taken: int) -> StreamingBody | None:
+            return await self._ask(lambda client: content(client, self._bucket, name, start + taken, length - taken))
+
+        body = await opened(0)
         if body is None:
             yield nothing()
             return
         # Closed before its end, it takes its connection with it.
-        async with body, aclosing(chunks(body)) as taken:
+        async with aclosing(resumed(body, opened)) as taken:
             yield taken
 
     async def remove(self, key: str) -> None:

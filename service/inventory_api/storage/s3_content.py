@@ -1,13 +1,14 @@
 """Contents of objects as they come from S3, and how long that may take."""
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
+from contextlib import aclosing
 from typing import TYPE_CHECKING
 
 from aiobotocore.response import StreamingBody
 from botocore.exceptions import ClientError
 
-from inventory_api.storage.model import CHUNK_BYTES
+from inventory_api.storage.model import CHUNK_BYTES, StorageUnavailable
 from inventory_api.storage.s3_failures import code, translated
 
 if TYPE_CHECKING:
@@ -38,6 +39,30 @@ async def chunks(body: StreamingBody) -> AsyncGenerator[bytes, None]:
     """Each full, but for the last: so a storage that drips is late, and not for ever slow."""
     while chunk := await _chunk(body):
         yield chunk
+
+
+async def resumed(
+    body: StreamingBody, reopened: Callable[[int], Awaitable[StreamingBody | None]]
+) -> AsyncGenerator[bytes, None]:
+    """The chunks; where a connection ends before its content does, from where they are, by another one.
+
+    An S3 that closes what it has answered may take the last bytes with it (RFC 9112, 9.6). `reopened` is given how many
+    bytes were taken. Where nothing came of a connection, there is no other.
+    """
+    taken = 0
+    while True:
+        before = taken
+        try:
+            async with body, aclosing(chunks(body)) as pieces:
+                async for chunk in pieces:
+                    taken += len(chunk)
+                    yield chunk
+        except StorageUnavailable as error:
+            if error.failure != "unavailable" or taken == before or (rest := await reopened(taken)) is None:
+                raise
+            body = rest
+        else:
+            return
 
 
 async def nothing() -> AsyncIterator[bytes]:

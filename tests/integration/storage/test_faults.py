@@ -325,3 +325,21 @@ async def test_what_ends_early_is_not_taken_for_the_whole(environment: pytest.Mo
         async with opened() as storage:
             assert await _message(storage.read(new_key(), 0, 1000)) == "The storage is not available."
             assert await _message(taken(storage, new_key(), 0, 1000)) == "The storage is not available."
+
+
+async def test_what_ends_early_is_gone_on_with(environment: pytest.MonkeyPatch) -> None:
+    """By another connection, from the chunk that was not whole, as long as each brings one."""
+    content, asked = Content(1_000_000), list[int]()
+
+    async def send(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        head = (await reader.readuntil(b"\r\n\r\n")).decode().lower()
+        start = int(head.partition("range: bytes=")[2].partition("-")[0])
+        asked.append(start)
+        answer = f"HTTP/1.1 206 Partial Content\r\ncontent-length: {content.size - start}\r\n\r\n".encode()
+        writer.write(answer + content.data[start : start + 300_000])
+
+    async with listening(send) as url:
+        environment.setenv("AWS_ENDPOINT_URL_S3", url)
+        async with opened() as storage:
+            assert b"".join(await taken(storage, new_key(), 0, content.size)) == content.data
+    assert asked == [0, CHUNK_BYTES, 2 * CHUNK_BYTES, 3 * CHUNK_BYTES]
