@@ -4,7 +4,8 @@ import asyncio
 import os
 from base64 import b64decode, b64encode
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from contextlib import aclosing, asynccontextmanager, suppress
+from contextlib import AsyncExitStack, aclosing, asynccontextmanager, suppress
+from functools import partial
 from typing import IO, TYPE_CHECKING, TypeVar
 
 from aiobotocore.response import StreamingBody
@@ -123,17 +124,21 @@ class S3Storage:
     @asynccontextmanager
     async def stream(self, key: str, start: int, length: int) -> AsyncIterator[AsyncIterator[bytes]]:
         name = self._name(key)
+        async with AsyncExitStack() as bodies:
 
-        async def opened(taken: int) -> StreamingBody | None:
-            return await self._ask(lambda client: content(client, self._bucket, name, start + taken, length - taken))
+            async def opened(taken: int) -> StreamingBody | None:
+                asked = partial(content, bucket=self._bucket, name=name, start=start + taken, length=length - taken)
+                if (body := await self._ask(asked)) is not None:
+                    # Closed before its end, it takes its connection with it.
+                    await bodies.enter_async_context(body)
+                return body
 
-        body = await opened(0)
-        if body is None:
-            yield nothing()
-            return
-        # Closed before its end, it takes its connection with it.
-        async with aclosing(resumed(body, opened)) as taken:
-            yield taken
+            body = await opened(0)
+            if body is None:
+                yield nothing()
+                return
+            async with aclosing(resumed(body, opened)) as taken:
+                yield taken
 
     async def remove(self, key: str) -> None:
         name = self._name(key)

@@ -47,13 +47,13 @@ async def resumed(
     """The chunks; where a connection ends before its content does, from where they are, by another one.
 
     An S3 that closes what it has answered may take the last bytes with it (RFC 9112, 9.6). `reopened` is given how many
-    bytes were taken. Where nothing came of a connection, there is no other.
+    bytes were taken. Where nothing came of a connection, there is no other. To close the bodies is the caller's.
     """
     taken = 0
     while True:
         before = taken
         try:
-            async with body, aclosing(chunks(body)) as pieces:
+            async with aclosing(chunks(body)) as pieces:
                 async for chunk in pieces:
                     taken += len(chunk)
                     yield chunk
