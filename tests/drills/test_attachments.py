@@ -31,7 +31,7 @@ READS = [Request("GET", "GET", "/inventory/A-0")]
 READ_RATE = 200.0
 # What an idle process answers in can be a millisecond: of that, twice is still nothing.
 FEW_SECONDS = 0.01
-# What measures has its core when it is due, where that is allowed: it takes a fiftieth of one.
+# What measures has its core when it is due, where that is allowed: it takes little of one.
 FIRST = -10
 AVAILABLE = "SELECT id FROM attachment WHERE status = 'available'"
 OTHERS = "SELECT status, count(*) FROM attachment WHERE status <> 'available' AND deleted_at IS NULL GROUP BY status"

@@ -174,10 +174,10 @@ def _claim_none_given_up(drill: Drill) -> None:
 
 def _claim_taken(drill: Drill, events: Mapping[Partner, set[str]]) -> None:
     """Of each partner, its own."""
-    lost = sum(len(wanted - {*partner.taken}) for partner, wanted in events.items())
-    wanted = sum(map(len, events.values()))
-    drill.report.claim("each has taken each event", not lost, f"{wanted} of {len(events)} partners, {lost} lost")
-    is_asked = all({*partner.asked} == wanted for partner, wanted in events.items())
+    lost = sum(len(own - {*partner.taken}) for partner, own in events.items())
+    deliveries = sum(map(len, events.values()))
+    drill.report.claim("each has taken each event", not lost, f"{deliveries} of {len(events)} partners, {lost} lost")
+    is_asked = all({*partner.asked} == own for partner, own in events.items())
     drill.report.claim("under the ids of the events", is_asked)
     again = sum(count > 1 for partner in events for count in Counter(partner.taken).values())
     drill.report.say(f"taken more than once: {again}")
