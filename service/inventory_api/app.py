@@ -7,6 +7,7 @@ from typing import Any, cast
 
 from fastapi import FastAPI
 from fastapi.exceptions import RequestValidationError
+from fastapi.routing import APIRoute
 from opentelemetry.sdk.trace import TracerProvider
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
@@ -37,7 +38,7 @@ from inventory_api.http.head import HeadMiddleware
 from inventory_api.http.overload import ADMISSION, Gate, OverloadMiddleware
 from inventory_api.http.pace import Pace
 from inventory_api.http.rate_limit.limiter import RateLimiter
-from inventory_api.http.routing import Route, RouteTable
+from inventory_api.http.routing import RouteTable
 from inventory_api.http.system import system_router
 from inventory_api.http.transfers import Transfers
 from inventory_api.redis.breaker import Breaker
@@ -63,6 +64,8 @@ from inventory_api.webhooks import catalogue
 from inventory_api.webhooks.rules import Rules
 from inventory_api.webhooks.schedule import Schedule
 
+# What every route can answer; who is told that the process ends meets no scrape any more.
+COUNTED = (InternalFailure, DependencyUnavailable, Overloaded, DeadlineExceeded)
 # For so long, in seconds, a content can be fetched from the storage itself.
 DOWNLOAD_SECONDS = 60
 
@@ -128,6 +131,7 @@ def create_resources(settings: Settings, metrics: Metrics, drain: Drain, connect
     """What a process has, with so many connections to the database beside those of its checks. Opens nothing."""
     provider = tracing.create_provider(__version__, metrics.spans_dropped)
     connection = CheckConnection(settings.current_database_url)
+    metrics.connections_max.labels(pool="check").set(1)
     checks: list[Check] = [DatabaseCheck(connection), SchemaCheck(connection)]
     redis = _create_redis(settings, metrics, provider)
     checking = create_client(settings.current_redis_url, max_connections=1)
@@ -172,7 +176,11 @@ def create_resources(settings: Settings, metrics: Metrics, drain: Drain, connect
         upload_pace=Pace(settings.upload_bytes_per_second),
         downloads=Transfers("out", settings.downloads_at_once, settings.upload_deadline, metrics),
         health=Health(
-            checks, required=settings.required_checks, draining=lambda: drain.draining, up=metrics.health_check
+            checks,
+            required=settings.required_checks,
+            draining=lambda: drain.draining,
+            up=metrics.health_check,
+            ready=metrics.health_ready,
         ),
     )
 
@@ -241,7 +249,7 @@ def _body_limit(most_upload_bytes: int, scope: Scope) -> int:
 
 def _initialise_exceptions(metrics: Metrics, table: RouteTable) -> None:
     """A series that appears with its first error starts at 1, and `rate()` never sees that error."""
-    routes = {path for _, path, route in table.operations() if isinstance(route, Route)} | {NO_ROUTE}
-    for path in routes:
-        for error in (InternalFailure, DependencyUnavailable, Overloaded, DeadlineExceeded):
+    routes = {path for _, path, route in table.operations() if isinstance(route, APIRoute) and path not in PROBES}
+    for path in (*routes, NO_ROUTE):
+        for error in COUNTED:
             metrics.exceptions.labels(http_route=path, error_type=error.type)

@@ -17,6 +17,8 @@ TIMEOUT_SECONDS = 1.0
 FAILURES_TO_UNREADY = 3
 
 Readiness = Literal["starting", "ready", "degraded", "unready", "draining"]
+# Answered with 200.
+READY: frozenset[Readiness] = frozenset({"ready", "degraded"})
 
 
 class Check(Protocol):
@@ -48,14 +50,22 @@ class Health:
     """Runs the checks every `INTERVAL_SECONDS` and answers from what they last said."""
 
     def __init__(
-        self, checks: Sequence[Check], *, required: Collection[str], draining: Callable[[], bool], up: Gauge
+        self,
+        checks: Sequence[Check],
+        *,
+        required: Collection[str],
+        draining: Callable[[], bool],
+        up: Gauge,
+        ready: Gauge,
     ) -> None:
+        """`up` has the label `check`, and is of the last round; `ready` tells what readiness is when it is read."""
         self._checks = checks
         self._draining = draining
         self._up = up
         self._states = {check.name: CheckState(check.name in required) for check in checks}
         self._first_round_done = False
         self._task: asyncio.Task[None] | None = None
+        ready.set_function(lambda: float(self.readiness() in READY))
 
     async def open(self) -> None:
         """The first round, at most `TIMEOUT_SECONDS` long, whatever it says: the first probe then finds an answer.

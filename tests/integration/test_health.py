@@ -42,6 +42,7 @@ async def test_readiness_follows_the_database_and_its_schema_and_liveness_never_
         assert (await service.anonymous.get("/system/startup")).status_code == 200
         down = await service.api.get("/inventory/A-1")
         assert (down.status_code, error_of(down)["type"]) == (503, "DEPENDENCY_UNAVAILABLE")
+        assert await service.metric("health_ready") == 0
 
         server.start()
 
@@ -52,6 +53,7 @@ async def test_readiness_follows_the_database_and_its_schema_and_liveness_never_
         await eventually(only_the_schema_is_missing)
         await migrate(server.url, wait_seconds=10)
         await eventually(lambda: status_is("ready"))
+        assert await service.metric("health_ready") == 1
         assert (await service.put("A-1")).status_code == 201
 
         server.stop()
@@ -69,6 +71,7 @@ async def test_redis_is_degraded_and_not_unready(database_url: str, keys_file: P
         assert body["checks"]["redis"] == {**body["checks"]["redis"], "status": "failed", "required": False}
         assert (await service.put("A-1")).status_code == 201
         assert await service.metric("health_check_up", check="redis") == 0
+        assert await service.metric("health_ready") == 1
 
 
 async def test_what_is_required_is_a_setting(database_url: str, keys_file: Path, tmp_path: Path) -> None:

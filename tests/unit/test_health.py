@@ -8,6 +8,7 @@ from prometheus_client import CollectorRegistry, Gauge
 from tests.support.waiting import eventually
 
 from inventory_api import health as module
+from inventory_api.drain import Drain
 from inventory_api.health import Health
 
 
@@ -34,10 +35,27 @@ async def switch() -> Switch:
 
 
 @pytest.fixture
-async def health(switch: Switch, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Health]:
+def drain() -> Drain:
+    return Drain()
+
+
+@pytest.fixture
+def registry() -> CollectorRegistry:
+    return CollectorRegistry()
+
+
+@pytest.fixture
+async def health(
+    switch: Switch, drain: Drain, registry: CollectorRegistry, monkeypatch: pytest.MonkeyPatch
+) -> AsyncIterator[Health]:
     monkeypatch.setattr(module, "INTERVAL_SECONDS", 0.01)
-    up = Gauge("up", "", ["check"], registry=CollectorRegistry())
-    health = Health([switch, Switch("redis")], required=["database"], draining=lambda: False, up=up)
+    health = Health(
+        [switch, Switch("redis")],
+        required=["database"],
+        draining=lambda: drain.draining,
+        up=Gauge("up", "", ["check"], registry=registry),
+        ready=Gauge("ready", "", registry=registry),
+    )
     yield health
     await health.close()
 
@@ -92,3 +110,20 @@ async def test_a_check_that_hangs_is_ended_and_failed(
 
     await eventually(unready)
     assert health.checks()["redis"]["status"] == "ok"
+
+
+async def test_what_is_exposed_is_what_a_probe_would_be_told_though_there_is_none(
+    health: Health, switch: Switch, drain: Drain, registry: CollectorRegistry
+) -> None:
+    async def exposed_is(value: float) -> bool:
+        return registry.get_sample_value("ready") == value
+
+    assert await exposed_is(0)
+    await health.open()
+    assert await exposed_is(1)
+    switch.up = False
+    await eventually(lambda: exposed_is(0))
+    switch.up = True
+    await eventually(lambda: exposed_is(1))
+    drain.begin()
+    assert await exposed_is(0)

@@ -10,6 +10,7 @@ from inventory_api.errors import Forbidden
 from inventory_api.http.transfers import Transfers
 from inventory_api.storage.files import FileStorage
 from inventory_api.storage.promise import METHOD, SignatureRefused
+from inventory_api.telemetry import request_context
 
 PATH = "/attachments/uploads/{id}/content"
 # Whose bodies may be as large as what was signed.
@@ -22,6 +23,8 @@ def signed_uploads(storage: FileStorage, transfers: Transfers) -> APIRouter:
 
     @router.api_route(PATH, methods=[METHOD], include_in_schema=False)
     async def upload(id: UUID, request: Request) -> Response:  # noqa: A002 -- as in the path
+        if context := request_context.current():
+            context.route = PATH
         try:
             promise = await storage.verify_upload(key(id), request.query_params, request.headers)
         except SignatureRefused as error:

@@ -8,7 +8,7 @@ from pydantic import BaseModel
 from starlette.datastructures import Headers
 
 from inventory_api.errors import NotReady
-from inventory_api.health import Health
+from inventory_api.health import READY, Health
 from inventory_api.http.errors import render
 from inventory_api.http.schemas import ErrorBody
 
@@ -49,7 +49,7 @@ def system_router(health: Health, *, detailed: bool) -> APIRouter:
         """Requests should come here. 503 in the error shape, with the same members beside the error."""
         readiness = health.readiness()
         checks = {"checks": health.checks()} if detailed else {}
-        if readiness in ("ready", "degraded"):
+        if readiness in READY:
             return JSONResponse({"status": readiness, **checks})
         return _not_ready(request, readiness, checks)
 

@@ -56,6 +56,7 @@ class QueueWorker:
         self._database = database
         self._handlers = handlers
         self._metrics = metrics
+        metrics.connections_max.labels(pool="queue").set(QUEUE_CONNECTIONS)
         self._concurrency = concurrency
         self._heartbeat = timedelta(seconds=heartbeat_seconds)
         self._entrypoints = entrypoints

@@ -1,7 +1,8 @@
 """The metrics of all server workers in one answer, whichever of them is scraped.
 
 Each worker keeps an ordinary registry and gives it to its siblings on a Unix socket; a sibling that does not answer
-in time is left out and told by `server_worker_up`. Every sample carries `server_worker`.
+in time is left out and told by `server_worker_up`. Every sample carries `server_worker`, but for the memory of the
+container, which is that of all of them.
 """
 
 import asyncio
@@ -16,7 +17,14 @@ from prometheus_client.exposition import choose_encoder
 from prometheus_client.samples import Exemplar
 
 from inventory_api.server.slot import Slot
-from inventory_api.telemetry.metrics import SERVER_WORKER_EXITS, SERVER_WORKER_UP, Metrics
+from inventory_api.telemetry import cgroup
+from inventory_api.telemetry.metrics import (
+    CGROUP_MEMORY_LIMIT,
+    CGROUP_MEMORY_WORKING_SET,
+    SERVER_WORKER_EXITS,
+    SERVER_WORKER_UP,
+    Metrics,
+)
 
 ANSWER_SECONDS = 0.2
 LABEL = "server_worker"
@@ -47,6 +55,7 @@ class MetricsGatherer:
         answers = await asyncio.gather(*(self._families(number) for number in numbers))
         gathered = _Gathered()
         gathered.add_exits(self._slot.exits())
+        gathered.add_memory(await asyncio.to_thread(cgroup.memory))
         for number, families in zip(numbers, answers, strict=True):
             gathered.add(number, families)
         encoder, content_type = choose_encoder(accept)
@@ -91,6 +100,13 @@ class _Gathered:
         for number, reason, count in exits:
             labels = {"reason": reason, LABEL: str(number)}
             self._exits.add_sample(SERVER_WORKER_EXITS.name, labels, float(count))
+
+    def add_memory(self, memory: cgroup.Memory | None) -> None:
+        if memory is None:
+            return
+        for metric, value in ((CGROUP_MEMORY_WORKING_SET, memory.working_set), (CGROUP_MEMORY_LIMIT, memory.limit)):
+            family = self._families[metric.name] = Metric(metric.name, metric.help, "gauge")
+            family.add_sample(metric.name, {}, float(value))
 
     def add(self, number: int, families: list[Any] | None) -> None:
         self._up.add_sample(SERVER_WORKER_UP.name, {LABEL: str(number)}, 0.0 if families is None else 1.0)

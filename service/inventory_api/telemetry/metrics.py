@@ -1,7 +1,7 @@
 """The catalogue: every metric that the service exposes, with its unit, its labels and their closed value sets.
 
-Labels never hold a request id, a raw path, a sku or a pid. `server_worker` is added to every sample where the
-metrics of all server workers are gathered (`server/metrics_gathering.py`), and so is not named here.
+Labels never hold a request id, a raw path, a sku or a pid. `server_worker` is added where the metrics of all server
+workers are gathered (`server/metrics_gathering.py`), to every sample but the container's, and so is not named here.
 """
 
 import itertools
@@ -169,6 +169,22 @@ API_KEYS_LOADED = Metric(
 HEALTH_CHECK = Metric(
     "health_check_up", "gauge", "1", "1 for a dependency whose check passes, else 0.", {"check": CHECKS}
 )
+HEALTH_READY = Metric(
+    "health_ready", "gauge", "1", "1 while readiness is answered with 200, else 0, as while the process drains."
+)
+CGROUP_MEMORY_WORKING_SET = Metric(
+    "cgroup_memory_working_set_bytes",
+    "gauge",
+    "bytes",
+    "Memory of the container that is in use, but for file pages that were not read lately; once a pod, and not there "
+    "where no control group accounts for it.",
+)
+CGROUP_MEMORY_LIMIT = Metric(
+    "cgroup_memory_limit_bytes",
+    "gauge",
+    "bytes",
+    "How much that may be; 0 where there is no limit.",
+)
 QUERY_DURATION = Metric(
     "db_client_operation_duration_seconds",
     "histogram",
@@ -188,7 +204,11 @@ CONNECTIONS = Metric(
     {"pool": ("main",), "state": ("idle", "used")},
 )
 CONNECTIONS_MAX = Metric(
-    "db_client_connection_max", "gauge", "connections", "The most that the pool opens.", {"pool": ("main",)}
+    "db_client_connection_max",
+    "gauge",
+    "connections",
+    "The most that the pool opens: `check` is for readiness, `queue` for taking jobs; together, all of the process.",
+    {"pool": ("main", "check", "queue")},
 )
 CONNECTIONS_PENDING = Metric(
     "db_client_connection_pending_requests", "gauge", "requests", "Waiting for a connection.", {"pool": ("main",)}
@@ -388,7 +408,8 @@ WEBHOOKS_OLDEST_AGE = Metric(
 CATALOGUE = (
     REQUEST_DURATION, ACTIVE_REQUESTS, SHED, RATE_LIMITED, EXCEPTIONS,
     BUILD_INFO, SERVER_WORKER_UP, SERVER_WORKER_HEARTBEAT, SERVER_WORKER_EXITS, EVENT_LOOP_LAG,
-    LOG_RECORDS, SPANS_DROPPED, API_KEYS_LOADED, HEALTH_CHECK,
+    CGROUP_MEMORY_WORKING_SET, CGROUP_MEMORY_LIMIT,
+    LOG_RECORDS, SPANS_DROPPED, API_KEYS_LOADED, HEALTH_CHECK, HEALTH_READY,
     QUERY_DURATION, CONNECTIONS, CONNECTIONS_MAX, CONNECTIONS_PENDING, CONNECTION_WAIT, CONNECTION_TIMEOUTS,
     REDIS_BREAKER_STATE, REDIS_ERRORS, CACHE_REQUESTS, BACKGROUND_TASKS, IDEMPOTENCY,
     ORDERS, RESERVATIONS, LEDGER_MISMATCHES, LEDGER_CHECKED,
@@ -422,6 +443,7 @@ class Metrics:
         self.spans_dropped: Counter = SPANS_DROPPED.create(self.registry)
         self.api_keys_loaded: Gauge = API_KEYS_LOADED.create(self.registry)
         self.health_check: Gauge = HEALTH_CHECK.create(self.registry)
+        self.health_ready: Gauge = HEALTH_READY.create(self.registry)
         self.query_duration: Histogram = QUERY_DURATION.create(self.registry)
         self.connections: Gauge = CONNECTIONS.create(self.registry)
         self.connections_max: Gauge = CONNECTIONS_MAX.create(self.registry)

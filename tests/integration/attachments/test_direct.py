@@ -61,6 +61,8 @@ async def test_what_was_promised_is_taken_looked_at_and_available(service: Servi
     assert answer.headers["Location"] == f"/attachments/{signed['id']}"
     assert await status_of(service, signed["id"]) == "pending_upload"
     assert (await send(service, signed, CONTENT)).status_code == 200
+    measured = "http_server_request_duration_seconds_count"
+    assert await service.metric(measured, http_route="/attachments/uploads/{id}/content") == 1
     assert await complete(service, signed["id"]) == (200, "available")
     assert (await service.api.get(f"/attachments/{signed['id']}/content")).content == CONTENT
     assert await complete(service, signed["id"]) == (200, "available")

@@ -1,6 +1,7 @@
 """One error shape, whoever raises."""
 
 import asyncio
+import itertools
 import json
 import logging
 from typing import Any
@@ -9,14 +10,18 @@ import httpx
 import pytest
 from fastapi import HTTPException, Response
 from openapi_spec_validator import validate
+from prometheus_client.parser import text_string_to_metric_families as parse_text
 from starlette.background import BackgroundTask
 from tests.support.service import ITEM, Service, error_of
 
+from inventory_api.attachments.signed_uploads import PATH as SIGNED_UPLOAD
 from inventory_api.database.statement import Statement
 from inventory_api.errors import ServiceError
 from inventory_api.http import errors as rendering
+from inventory_api.http.context import PROBES
 from inventory_api.http.deps import BorrowedSession
 from inventory_api.http.routing import Route, requires
+from inventory_api.telemetry.metrics import NO_ROUTE
 
 JSON = {"Content-Type": "application/json"}
 TEXT = {"Content-Type": "text/plain"}
@@ -97,6 +102,24 @@ async def test_an_unhandled_error_is_a_500_that_says_nothing_and_a_log_line_that
     logged = [record for record in caplog.records if record.exc_info and isinstance(record.exc_info[1], LookupError)]
     assert len(logged) == 1
     assert await service.metric("http_server_exceptions_total", error_type="INTERNAL_FAILURE") == 1
+
+
+async def test_the_first_failure_of_any_route_is_an_increase(service: Service) -> None:
+    """There is a series at 0 for each failure that a route documents; but the end of a process meets no scrape."""
+    routes = {path: operations for path, operations in service.app.api.openapi()["paths"].items() if path not in PROBES}
+    errors = {
+        error
+        for operations in routes.values()
+        for operation in operations.values()
+        for status, response in operation["responses"].items()
+        if status >= "500"
+        for error in response["content"]["application/json"]["examples"]
+    }
+    text = (await service.management.get("/metrics")).text
+    (counted,) = (family for family in parse_text(text) if family.name == "http_server_exceptions")
+    series = {(sample.labels["http_route"], sample.labels["error_type"]): sample.value for sample in counted.samples}
+    answering = {*routes, SIGNED_UPLOAD, NO_ROUTE}
+    assert series == dict.fromkeys(itertools.product(answering, errors - {"NOT_READY"}), 0)
 
 
 async def test_a_framework_error_of_any_status_keeps_the_shape(service: Service) -> None:

@@ -93,12 +93,19 @@ def test_it_ends_by_sigterm_with_what_it_has_begun_done(worker: Worker, database
     assert fetch(database_url, "SELECT id FROM pgqueuer WHERE status = 'picked'") == []
 
 
+def test_it_tells_that_it_is_ready_and_how_many_connections_it_may_open(worker: Worker) -> None:
+    """One for each of its four jobs, and the four that the chart's budget counts beside them."""
+    assert worker.metric("health_ready") == 1
+    assert worker.metric("db_client_connection_max") == 4 + 4
+
+
 def test_it_ends_while_the_database_is_not_there(tmp_path: Path) -> None:
     """And it has started without it, unready."""
     gone = Worker(tmp_path, "postgresql://nobody@127.0.0.1:9/none")
     try:
         wait_until(lambda: gone.says("ready") == 503)
         assert gone.says("live") == 200
+        assert gone.metric("health_ready") == 0
         wait_until(lambda: "the queue cannot be reached" in " ".join(messages(gone)))
         gone.signal(signal.SIGTERM)
         assert gone.wait(30) == 0

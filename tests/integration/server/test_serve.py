@@ -45,7 +45,9 @@ def test_metrics_are_valid_in_both_formats_and_say_who_counted(server: Server) -
         for family in openmetrics_parser.text_string_to_metric_families(openmetrics.text)  # type: ignore[no-untyped-call]
     }
     samples = [sample for family in parse_text(server.metrics()) for sample in family.samples]
-    assert all(sample.labels["server_worker"] == "0" for sample in samples)
+    of_container = [sample for sample in samples if sample.name.startswith("cgroup_")]
+    assert all(sample.labels == {} for sample in of_container)
+    assert all(sample.labels["server_worker"] == "0" for sample in samples if sample not in of_container)
     counted = {"http_request_method": "PUT", "http_route": "/inventory/{sku}", "http_response_status_code": "201"}
     assert [
         s.value for s in samples if s.name.endswith("duration_seconds_count") and counted.items() <= s.labels.items()
@@ -58,6 +60,7 @@ def test_any_of_two_workers_tells_the_metrics_of_both_and_a_killed_one_comes_bac
     with serving(tmp_path, workers=2, **settings) as server:
         up = ('server_worker_up{server_worker="0"} 1.0', 'server_worker_up{server_worker="1"} 1.0')
         wait_until(lambda: all(line in server.metrics() for line in up))
+        assert server.metric("health_ready") == 2
         for n in range(20):
             server.put(f"A-{n}")
         counts = [

@@ -2,10 +2,22 @@
 
 from prometheus_client import generate_latest
 
-from inventory_api.telemetry.metrics import CATALOGUE, SERVER_WORKER_EXITS, SERVER_WORKER_UP, Metrics
+from inventory_api.telemetry.metrics import (
+    CATALOGUE,
+    CGROUP_MEMORY_LIMIT,
+    CGROUP_MEMORY_WORKING_SET,
+    SERVER_WORKER_EXITS,
+    SERVER_WORKER_UP,
+    Metrics,
+)
 
 # Made where the metrics of all server workers are gathered.
-GATHERED = {SERVER_WORKER_UP.name, SERVER_WORKER_EXITS.name.removesuffix("_total")}
+GATHERED = {
+    SERVER_WORKER_UP.name,
+    SERVER_WORKER_EXITS.name.removesuffix("_total"),
+    CGROUP_MEMORY_WORKING_SET.name,
+    CGROUP_MEMORY_LIMIT.name,
+}
 
 
 def test_everything_that_is_exposed_is_in_the_catalogue_and_the_other_way_round() -> None:
