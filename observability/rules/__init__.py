@@ -8,7 +8,20 @@ import yaml
 from . import dependencies, serving, slo, telemetry, work
 from .model import DASHBOARD, PREFIX, Alert, Group, Options, Record
 
-__all__ = ["PREFIX", "Alert", "Group", "Options", "Record", "groups", "render"]
+__all__ = ["PLACEHOLDERS", "PREFIX", "Alert", "Group", "Options", "Record", "groups", "render"]
+
+# What the chart replaces, see templates/prometheusrule.yaml.
+PLACEHOLDERS = Options(
+    namespace="__NAMESPACE__",
+    release="__RELEASE__",
+    pods="__PODS__",
+    availability="__AVAILABILITY__",
+    latency="__LATENCY__",
+    minimum_rate="__MINIMUM_RATE__",
+    connection_budget="__CONNECTION_BUDGET__",
+    runbooks="__RUNBOOKS__",
+    grafana="__GRAFANA__",
+)
 
 
 def groups(options: Options) -> Iterator[Group]:

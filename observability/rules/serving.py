@@ -15,11 +15,11 @@ def _targets(options: Options) -> Iterator[Alert]:
     of = options.selector
     yield Alert(
         "Absent",
-        f"absent(server_worker_up{{{of}}} == 1)",
+        f'absent(app_build_info{{{of}, component="api"}})',
         "critical",
         "5m",
-        "No server worker of the release is seen",
-        "Nothing answers Prometheus as a server worker: the pods are gone, or not reached, or not looked for.",
+        "No pod of the API is seen",
+        "No pod of it answers Prometheus: all are gone, or not reached, or not looked for.",
         "slo",
     )
     yield Alert(
@@ -67,7 +67,7 @@ def _targets(options: Options) -> Iterator[Alert]:
         "critical",
         "5m",
         "{{ $labels.pod }} waits for a migration",
-        "The database answers, and its schema is older than the release needs: the pod is unready until it was migrated.",
+        "The database answers, and its schema is older than the release needs: unready until it was migrated.",
         "releases",
     )
 
@@ -102,7 +102,7 @@ def _processes(options: Options) -> Iterator[Alert]:
         "warning",
         "5m",
         "An event loop of {{ $labels.pod }} is late",
-        "Server worker {{ $labels.server_worker }}: one wake-up in a hundred is late by {{ $value | humanizeDuration }}.",
+        "Server worker {{ $labels.server_worker }}: one wake-up in 100 is late by {{ $value | humanizeDuration }}.",
         "saturation",
     )
     yield Alert(

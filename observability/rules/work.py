@@ -80,7 +80,8 @@ def _stock(options: Options) -> Iterator[Alert]:
         "data",
     )
     checked = f"max by (namespace) (ledger_checked_timestamp_seconds{{{of}}} > 0)"
-    started = f"min by (namespace) (process_start_time_seconds{{{of}}})"
+    queue_worker = f'app_build_info{{{of}, component="worker"}}'
+    started = f"min by (namespace) (process_start_time_seconds{{{of}}} and on (namespace, pod) {queue_worker})"
     yield Alert(
         "LedgerUnchecked",
         f"time() - ({checked} or {started}) > {options.seconds('2d'):g}",

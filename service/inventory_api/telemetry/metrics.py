@@ -130,7 +130,11 @@ BUILD_INFO = Metric(
     "gauge",
     "1",
     "The release that runs; always 1.",
-    {"version": "the version of this release", "commit": "the commit of this release"},
+    {
+        "version": "the version of this release",
+        "commit": "the commit of this release",
+        "component": ("api", "worker"),
+    },
 )
 SERVER_WORKER_UP = Metric(
     "server_worker_up", "gauge", "1", "1 for a server worker that gave its metrics in time, else 0."
