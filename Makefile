@@ -33,6 +33,9 @@ bench: $(VENV)/test ## the service beside a plain FastAPI application with the s
 bench-orders: $(VENV)/test ## orders and jobs, each beside what it is to be set against; SHORT=1 only tries it
 	$(BIN)/python -m bench.orders $(if $(SHORT),--rounds 1 --seconds 0.5 --jobs 300) $(ARGS)
 
+bench-telemetry: $(VENV)/test ## what logs, metrics and traces cost; SHORT=1 only tries it
+	$(BIN)/python -m bench.telemetry $(if $(SHORT),--rounds 1 --seconds 0.5 --told) $(ARGS)
+
 e2e: $(VENV)/test helm ## the chart on the cluster of KUBECONFIG; its image must be loaded there
 	PATH="$(abspath $(VENV))/tools:$$PATH" $(BIN)/pytest tests/e2e -s --timeout 900 $(ARGS)
 
@@ -94,4 +97,4 @@ helm versitygw: $(VENV)/python
 		command -v go >/dev/null || { echo "$(NEED), or Go to build it" >&2; exit 1; }; \
 		echo "building $@ by Go, once (a few minutes)"; GOBIN="$(abspath $(VENV))/tools" go install $(MODULE); }
 
-.PHONY: help run test lint test-python drill bench bench-orders e2e format chart observability requirements helm versitygw clean
+.PHONY: help run test lint test-python drill bench bench-orders bench-telemetry e2e format chart observability requirements helm versitygw clean

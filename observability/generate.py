@@ -1,18 +1,21 @@
-"""`make observability`: writes what is made from the catalogue of metrics."""
+"""`make observability`: writes what is made from the catalogue of metrics, and what the chart has of observability."""
 
 from collections.abc import Iterator
 from pathlib import Path
 
 from inventory_api.telemetry.metrics import CATALOGUE
 
-from . import reference
+from . import reference, rules
 
 REPOSITORY = Path(__file__).parents[1]
+CHART = REPOSITORY / "helm" / "inventory-api"
+HEADER = "# Made by `make observability` from observability/rules; do not edit.\n"
 
 
 def generated() -> Iterator[tuple[Path, str]]:
     """Every file that is made, with its text."""
     yield REPOSITORY / "docs" / "metrics.md", reference.page(CATALOGUE)
+    yield CHART / "files" / "rules.yaml", HEADER + rules.render(rules.PLACEHOLDERS)
 
 
 def main() -> None:

@@ -107,7 +107,7 @@ def create_app(settings: Settings, slot: Slot | None = None, *, one_port: bool =
     `one_port`: the server binds the API's port only, so the management port is opened here.
     """
     metrics = Metrics()
-    metrics.build_info.labels(version=__version__, commit=settings.commit).set(1)
+    metrics.build_info.labels(version=__version__, commit=settings.commit, component="api").set(1)
     json_logging.count_records(metrics.log_records)
     slot = slot or Slot()
     drain = Drain(slot.is_last)

@@ -39,7 +39,7 @@ async def run(settings: Settings) -> int:
         OSError: the management port is taken.
     """
     metrics, drain, asked = Metrics(), Drain(), asyncio.Event()
-    metrics.build_info.labels(version=__version__, commit=settings.commit).set(1)
+    metrics.build_info.labels(version=__version__, commit=settings.commit, component="worker").set(1)
     json_logging.count_records(metrics.log_records)
     # One more, by which the queue is measured, and webhooks are claimed and recorded.
     patient = settings.model_copy(update={"pool_acquire_timeout": ACQUIRE_SECONDS})

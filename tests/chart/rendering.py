@@ -70,7 +70,10 @@ CASES: dict[str, Values] = {
     "scaled and observed": {
         "autoscaling": {"enabled": True, "maxReplicas": 3, "requestRate": {"metricName": "http_requests_per_second"}},
         "podDisruptionBudget": {"minAvailable": "50%"},
-        "metrics": {"serviceMonitor": {"enabled": True, "labels": {"prometheus": "main"}}},
+        "metrics": {
+            "serviceMonitor": {"enabled": True, "labels": {"prometheus": "main"}},
+            "prometheusRule": {"enabled": True},
+        },
         "resources": {"requests": {"cpu": "500m"}},
     },
     "reached from outside": {
@@ -221,7 +224,16 @@ CASES: dict[str, Values] = {
             "activeDeadlineSeconds": 600,
             "resources": {"limits": {"memory": "512Mi"}},
         },
-        "metrics": {"serviceMonitor": {"enabled": True, "interval": "15s", "scrapeTimeout": "5s"}},
+        "metrics": {
+            "serviceMonitor": {"enabled": True, "interval": "15s", "scrapeTimeout": "5s"},
+            "prometheusRule": {
+                "enabled": True,
+                "labels": {"prometheus": "main"},
+                "runbooksUrl": "https://git.example/runbooks",
+                "grafanaUrl": "https://grafana.example",
+            },
+            "objectives": {"availability": 99.5, "latency": 95, "minimumRequestsPerSecond": 1},
+        },
         "autoscaling": {
             "enabled": True,
             "minReplicas": 1,

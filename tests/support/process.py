@@ -79,9 +79,13 @@ class Running:
     def stderr(self) -> str:
         return self._stderr.read_text()
 
+    @property
+    def log_text(self) -> str:
+        return self._stdout.read_text()
+
     def log_lines(self) -> list[dict[str, Any]]:
         """Every line of stdout, which must be JSON, each of it."""
-        return [json.loads(line) for line in self._stdout.read_text().splitlines()]
+        return [json.loads(line) for line in self.log_text.splitlines()]
 
     def children(self) -> list[psutil.Process]:
         return psutil.Process(self.process.pid).children()

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector
+from prometheus_client import CollectorRegistry, Counter, Gauge, GCCollector, Histogram, ProcessCollector
 from prometheus_client.metrics import MetricWrapperBase
 
 # SLO thresholds are edges: 0.25 s.
@@ -130,7 +130,11 @@ BUILD_INFO = Metric(
     "gauge",
     "1",
     "The release that runs; always 1.",
-    {"version": "the version of this release", "commit": "the commit of this release"},
+    {
+        "version": "the version of this release",
+        "commit": "the commit of this release",
+        "component": ("api", "worker"),
+    },
 )
 SERVER_WORKER_UP = Metric(
     "server_worker_up", "gauge", "1", "1 for a server worker that gave its metrics in time, else 0."
@@ -426,11 +430,12 @@ def method_label(method: str) -> str:
 
 
 class Metrics:
-    """The instruments of one process, in a registry of its own; `process_*` included."""
+    """The instruments of one process, in a registry of its own; `process_*` and `python_gc_*` included."""
 
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
         ProcessCollector(registry=self.registry)
+        GCCollector(registry=self.registry)
         self.request_duration: Histogram = REQUEST_DURATION.create(self.registry)
         self.active_requests: Gauge = ACTIVE_REQUESTS.create(self.registry)
         self.shed: Counter = SHED.create(self.registry)

@@ -1,0 +1,117 @@
+"""What must not be lost: jobs, webhooks, stock; and who may ask for it."""
+
+from collections.abc import Iterator
+
+from .model import Alert, Group, Options
+from .slo import REQUESTS
+
+
+def groups(options: Options) -> Iterator[Group]:
+    yield Group("jobs", [*_jobs(options)])
+    yield Group("webhooks", [*_webhooks(options)])
+    yield Group("stock-and-access", [*_stock(options), *_access(options)])
+
+
+def _jobs(options: Options) -> Iterator[Alert]:
+    of = options.selector
+    yield Alert(
+        "JobsStalled",
+        f"max by (namespace, entrypoint) (jobs_oldest_age_seconds{{{of}}}) > {options.seconds('5m'):g}",
+        "critical",
+        "5m",
+        "Jobs of the kind {{ $labels.entrypoint }} are not done",
+        "The first of them has waited for {{ $value | humanizeDuration }}.",
+        "data",
+    )
+    pending = f"sum by (namespace) (max by (namespace, entrypoint) (jobs_pending{{{of}}}))"
+    yield Alert(
+        "JobsGrowing",
+        f"{pending} > 100\nand deriv({pending}[{options.span('10m')}:{options.span('1m')}]) > 0",
+        "warning",
+        "15m",
+        "More jobs come than are done",
+        "{{ $value }} jobs wait, and they become more.",
+        "data",
+    )
+    yield Alert(
+        "DeadLetters",
+        f"max by (namespace, entrypoint) (jobs_dead_letters{{{of}}}) > 0",
+        "warning",
+        "0s",
+        "Jobs of the kind {{ $labels.entrypoint }} were given up",
+        "{{ $value }} are held as dead letters until somebody replays or purges them.",
+        "data",
+    )
+
+
+def _webhooks(options: Options) -> Iterator[Alert]:
+    of, window = options.selector, options.span("5m")
+    total = f"sum by (namespace) (rate(webhook_deliveries_total{{{of}}}[{window}]))"
+    failed = f'sum by (namespace) (rate(webhook_deliveries_total{{{of}, outcome!="delivered"}}[{window}]))'
+    yield Alert(
+        "WebhooksFailing",
+        f"{failed} / {total} > 0.2\nand {total} > 0.05",
+        "warning",
+        "15m",
+        "Webhooks are not taken",
+        "{{ $value | humanizePercentage }} of the attempts to deliver a webhook fail.",
+        "data",
+    )
+    yield Alert(
+        "EndpointDisabled",
+        f"sum by (namespace, reason) (increase(webhook_endpoints_disabled_total{{{of}}}[{options.span('1h')}])) > 0",
+        "info",
+        "0s",
+        "An endpoint of webhooks was disabled",
+        "The service sends nothing more to it, since it is {{ $labels.reason }}; its owner must enable it again.",
+        "data",
+    )
+
+
+def _stock(options: Options) -> Iterator[Alert]:
+    of = options.selector
+    yield Alert(
+        "LedgerMismatch",
+        f"max by (namespace) (ledger_mismatch_levels{{{of}}}) > 0",
+        "critical",
+        "0s",
+        "Stock levels are not the sums of their movements",
+        "{{ $value }} levels differ: they were changed past the service, or by a defect of it.",
+        "data",
+    )
+    checked = f"max by (namespace) (ledger_checked_timestamp_seconds{{{of}}} > 0)"
+    queue_worker = f'app_build_info{{{of}, component="worker"}}'
+    started = f"min by (namespace) (process_start_time_seconds{{{of}}} and on (namespace, pod) {queue_worker})"
+    yield Alert(
+        "LedgerUnchecked",
+        f"time() - ({checked} or {started}) > {options.seconds('2d'):g}",
+        "warning",
+        "15m",
+        "Stock was not compared with its movements",
+        "It should be each night, and was not for {{ $value | humanizeDuration }}: a mismatch would not be seen.",
+        "data",
+    )
+
+
+def _access(options: Options) -> Iterator[Alert]:
+    of, window = options.selector, options.span("5m")
+    total = f"sum by (namespace) (rate({REQUESTS}_count{{{of}}}[{window}]))"
+    refused = f'sum by (namespace) (rate({REQUESTS}_count{{{of}, http_response_status_code=~"401|403"}}[{window}]))'
+    yield Alert(
+        "AuthFailures",
+        f"{refused} / {total} > 0.2\nand {total} > {options.minimum_rate}",
+        "warning",
+        "5m",
+        "Many requests have no key that counts, or too small a scope",
+        "{{ $value | humanizePercentage }} of the requests are told 401 or 403.",
+        "requests",
+    )
+    yield Alert(
+        "KeyFileUnreadable",
+        f"min by (namespace, pod) (api_keys_last_reload_successful{{{of}}}) == 0",
+        "warning",
+        "5m",
+        "{{ $labels.pod }} cannot read its API keys",
+        "It goes on with those that it read last: keys that were revoked since then still count.",
+        "requests",
+    )

@@ -1,0 +1,88 @@
+"""The chart's PrometheusRule is what observability/rules makes of its values."""
+
+import re
+
+import pytest
+import yaml
+
+from observability import rules
+
+from .rendering import FULLNAME, Helm, Values, refusal
+
+ON: Values = {"metrics": {"prometheusRule": {"enabled": True}}}
+SET: Values = {
+    "database": {"maxConnections": 200, "reservedConnections": 20},
+    "metrics": {
+        "prometheusRule": {
+            "enabled": True,
+            "labels": {"prometheus": "main"},
+            "runbooksUrl": "https://git.example/runbooks/",
+            "grafanaUrl": "https://grafana.example",
+        },
+        "objectives": {"availability": 99, "latency": 95.5, "minimumRequestsPerSecond": 2},
+    },
+}
+PODS = f"{FULLNAME}(-worker)?-[a-z0-9]+-[a-z0-9]{{5}}"
+
+
+@pytest.mark.parametrize(
+    ("values", "options"),
+    [
+        (ON, rules.Options(namespace="default", release=FULLNAME, pods=PODS)),
+        (
+            SET,
+            rules.Options(
+                namespace="default",
+                release=FULLNAME,
+                pods=PODS,
+                availability="99",
+                latency="95.5",
+                minimum_rate="2",
+                connection_budget="180",
+                runbooks="https://git.example/runbooks",
+                grafana="https://grafana.example",
+            ),
+        ),
+    ],
+    ids=["defaults", "all set"],
+)
+def test_the_rules_are_those_made_of_the_values(helm: Helm, values: Values, options: rules.Options) -> None:
+    rule = helm.template(values).one("PrometheusRule", FULLNAME)
+    assert rule["spec"] == yaml.safe_load(rules.render(options))
+    assert rule["metadata"]["labels"].items() >= values["metrics"]["prometheusRule"].get("labels", {}).items()
+
+
+@pytest.mark.parametrize(
+    ("pod", "is_of_the_release"),
+    [
+        (f"{FULLNAME}-5d9c7b8f6d-x2x9z", True),
+        (f"{FULLNAME}-worker-7c5b4d8f9-k8s4t", True),
+        (f"{FULLNAME}-postgresql-0", False),
+        (f"{FULLNAME}-next-5d9c7b8f6d-x2x9z", False),
+        (f"my-{FULLNAME}-5d9c7b8f6d-x2x9z", False),
+    ],
+)
+def test_pods_of_the_release_are_told_from_those_of_another(helm: Helm, pod: str, is_of_the_release: bool) -> None:
+    """One whose name begins as that of this one, in the same namespace."""
+    text = yaml.safe_dump(helm.template(ON).one("PrometheusRule", FULLNAME), width=10_000)
+    (pattern,) = set(re.findall(r'pod=~"(.+?)"', text))
+    assert bool(re.fullmatch(pattern, pod)) is is_of_the_release
+
+
+def test_there_are_no_rules_without_being_asked_for(helm: Helm) -> None:
+    """The kind is not there in a cluster without the Prometheus Operator."""
+    assert helm.template().of("PrometheusRule") == []
+
+
+@pytest.mark.parametrize(
+    ("values", "named"),
+    [
+        ({"objectives": {"availability": 100}}, "availability"),
+        ({"objectives": {"latency": 0.99}}, "latency"),
+        ({"objectives": {"minimumRequestsPerSecond": 0}}, "minimumRequestsPerSecond"),
+        ({"prometheusRule": {"runbooksUrl": 'x" or "'}}, "runbooksUrl"),
+        ({"prometheusRule": {"grafanaUrl": "grafana.example"}}, "grafanaUrl"),
+    ],
+)
+def test_what_no_rule_could_be_made_of_is_refused(helm: Helm, values: Values, named: str) -> None:
+    assert named in refusal(helm, {"metrics": values})
