@@ -18,7 +18,7 @@ def _database(options: Options) -> Iterator[Alert]:
     yield Alert(
         "DbPoolSaturated",
         f'max by ({by}) (db_client_connections{{{of}, state="used"}})\n'
-        f"/ (max by ({by}) (db_client_connection_max{{{of}}}) > 0) > 0.9\n"
+        f'/ (max by ({by}) (db_client_connection_max{{{of}, pool="main"}}) > 0) > 0.9\n'
         f"and max by ({by}) (db_client_connection_pending_requests{{{of}}}) > 0",
         "critical",
         "3m",
@@ -51,7 +51,7 @@ def _database(options: Options) -> Iterator[Alert]:
     )
     yield Alert(
         "ConnectionBudgetExceeded",
-        f"sum by (namespace) (max by ({by}) (db_client_connection_max{{{of}}} + 1)) > {options.connection_budget}",
+        f"sum by (namespace) (max by ({by}, pool) (db_client_connection_max{{{of}}})) > {options.connection_budget}",
         "warning",
         "5m",
         "The release may open more connections than PostgreSQL has for it",
