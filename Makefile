@@ -3,6 +3,7 @@
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
+TOOLS := $(abspath $(VENV))/tools
 # Of pytest, each with a PostgreSQL and a Redis of its own.
 PROCESSES ?= 2
 UV_COMPILE = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links --custom-compile-command "make requirements"
@@ -21,11 +22,11 @@ lint: $(VENV)/test ## style, types and import rules
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-test-python: $(VENV)/test $(VENV)/node helm versitygw ## pytest, without tests/e2e and tests/drills
-	PATH="$(abspath $(VENV))/tools:$$PATH" $(BIN)/pytest tests --ignore tests/e2e --ignore tests/drills --numprocesses $(PROCESSES) --dist loadfile $(ARGS)
+test-python: $(VENV)/test $(VENV)/node helm versitygw promtool ## pytest, without tests/e2e and tests/drills
+	PATH="$(TOOLS):$$PATH" $(BIN)/pytest tests --ignore tests/e2e --ignore tests/drills --numprocesses $(PROCESSES) --dist loadfile $(ARGS)
 
-drill: $(VENV)/test versitygw ## faults on real processes under load, counted; SHORT=1 takes the few that CI runs
-	PATH="$(abspath $(VENV))/tools:$$PATH" $(BIN)/pytest tests/drills -s --timeout 300 $(if $(SHORT),-m "not thorough" --times told) $(ARGS)
+drill: $(VENV)/test versitygw promtool ## faults on real processes under load, counted; SHORT=1 takes the few that CI runs
+	PATH="$(TOOLS):$$PATH" $(BIN)/pytest tests/drills -s --timeout 300 $(if $(SHORT),-m "not thorough" --times told) $(ARGS)
 
 bench: $(VENV)/test ## the service beside a plain FastAPI application with the same SQL, as ratios; SHORT=1 only tries it
 	$(BIN)/python -m bench $(if $(SHORT),--rounds 1 --seconds 0.5 --told) $(ARGS)
@@ -37,14 +38,14 @@ bench-telemetry: $(VENV)/test ## what logs, metrics and traces cost; SHORT=1 onl
 	$(BIN)/python -m bench.telemetry $(if $(SHORT),--rounds 1 --seconds 0.5 --told) $(ARGS)
 
 e2e: $(VENV)/test helm ## the chart on the cluster of KUBECONFIG; its image must be loaded there
-	PATH="$(abspath $(VENV))/tools:$$PATH" $(BIN)/pytest tests/e2e -s --timeout 900 $(ARGS)
+	PATH="$(TOOLS):$$PATH" $(BIN)/pytest tests/e2e -s --timeout 900 $(ARGS)
 
 format: $(VENV)/test ## make the code look as `make lint` wants it
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
 chart: $(VENV)/test helm ## write what is made from the chart: schema, table of values, examples, k8s/
-	PATH="$(abspath $(VENV))/tools:$$PATH" $(BIN)/python -m helm.generate
+	PATH="$(TOOLS):$$PATH" $(BIN)/python -m helm.generate
 
 observability: $(VENV)/test ## write what is made from the catalogue of metrics
 	$(BIN)/python -m observability.generate
@@ -91,10 +92,26 @@ helm: MODULE := helm.sh/helm/v3/cmd/helm@v3.22.0
 helm: NEED := the tests of the chart need helm 3.14 or newer
 versitygw: MODULE := github.com/versity/versitygw/cmd/versitygw@v1.8.0
 versitygw: NEED := the tests of attachments need versitygw, a server of S3
-helm versitygw: $(VENV)/python
-	@mkdir -p $(VENV)/tools
-	@command -v $@ >/dev/null || [ -x $(VENV)/tools/$@ ] || { \
+promtool prometheus: MODULE := github.com/prometheus/prometheus@v0.314.0
+promtool: NEED := the tests of rules need promtool 3
+prometheus: NEED := alerts are seen firing by prometheus 3
+alertmanager: MODULE := github.com/prometheus/alertmanager@v0.33.1
+alertmanager: NEED := alerts are routed by alertmanager
+helm versitygw: BUILD = GOBIN="$(TOOLS)" go install $(MODULE)
+promtool prometheus alertmanager: BUILD = $(BUILD_FROM_SOURCE)
+helm versitygw promtool prometheus alertmanager: $(VENV)/python
+	@mkdir -p "$(TOOLS)"
+	@command -v $@ >/dev/null || [ -x "$(TOOLS)/$@" ] || { \
 		command -v go >/dev/null || { echo "$(NEED), or Go to build it" >&2; exit 1; }; \
-		echo "building $@ by Go, once (a few minutes)"; GOBIN="$(abspath $(VENV))/tools" go install $(MODULE); }
+		echo "building $@ by Go, once (a few minutes)"; $(BUILD); }
 
-.PHONY: help run test lint test-python drill bench bench-orders bench-telemetry e2e format chart observability requirements helm versitygw clean
+# What `go install` refuses: one module excludes others, one embeds pages that npm has to make. Here they are empty, and nothing
+# looks for targets at providers of clouds.
+define BUILD_FROM_SOURCE
+source=$$(mktemp -d) && trap 'rm -rf "$$source"' EXIT && \
+		go mod download $(MODULE) && found=$$(go list -m -f '{{.Dir}}' $(MODULE)) && cp -R "$$found/." "$$source" && chmod -R u+w "$$source" && \
+		mkdir -p "$$source/ui/app/dist" && touch "$$source/ui/app/dist/index.html" && \
+		GOWORK=off go build -C "$$source" -tags remove_all_sd -trimpath -o "$(TOOLS)/" ./cmd/$@
+endef
+
+.PHONY: help run test lint test-python drill bench bench-orders bench-telemetry e2e format chart observability requirements helm versitygw promtool prometheus alertmanager clean
