@@ -20,5 +20,8 @@ FOREIGN = (
     Series("scrape_duration_seconds", "gauge", {}),
     Series("scrape_samples_scraped", "gauge", {}),
     Series("scrape_series_added", "gauge", {}),
+    Series("prometheus_rule_group_last_duration_seconds", "gauge", {"rule_group": ANY}),
+    Series("prometheus_rule_group_last_evaluation_timestamp_seconds", "gauge", {"rule_group": ANY}),
+    Series("prometheus_rule_evaluation_failures_total", "counter", {"rule_group": ANY}),
     Series("ALERTS", "gauge", {**_ALERT, "alertstate": frozenset({"pending", "firing"}), "window": ANY, "slo": ANY}),
 )

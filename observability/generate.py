@@ -5,7 +5,7 @@ from pathlib import Path
 
 from inventory_api.telemetry.metrics import CATALOGUE
 
-from . import reference, rules
+from . import dashboards, reference, rules
 
 REPOSITORY = Path(__file__).parents[1]
 CHART = REPOSITORY / "helm" / "inventory-api"
@@ -16,11 +16,14 @@ def generated() -> Iterator[tuple[Path, str]]:
     """Every file that is made, with its text."""
     yield REPOSITORY / "docs" / "metrics.md", reference.page(CATALOGUE)
     yield CHART / "files" / "rules.yaml", HEADER + rules.render(rules.PLACEHOLDERS)
+    for name, text in dashboards.rendered():
+        yield CHART / "files" / "dashboards" / f"{name}.json", text
 
 
 def main() -> None:
     for path, text in generated():
         is_same = path.exists() and path.read_text() == text
+        path.parent.mkdir(exist_ok=True)
         path.write_text(text)
         print(f"{path.relative_to(REPOSITORY)}: {'as it was' if is_same else 'changed'}")
 
