@@ -111,7 +111,7 @@ define BUILD_FROM_SOURCE
 source=$$(mktemp -d) && trap 'rm -rf "$$source"' EXIT && \
 		go mod download $(MODULE) && found=$$(go list -m -f '{{.Dir}}' $(MODULE)) && cp -R "$$found/." "$$source" && chmod -R u+w "$$source" && \
 		mkdir -p "$$source/ui/app/dist" && touch "$$source/ui/app/dist/index.html" && \
-		GOWORK=off go build -C "$$source" -tags remove_all_sd -trimpath -o "$(TOOLS)/" ./cmd/$@
+		GOWORK=off go build -C "$$source" -tags remove_all_sd -trimpath -ldflags "-s -w" -o "$(TOOLS)/" ./cmd/$@
 endef
 
 .PHONY: help run test lint test-python drill bench bench-orders bench-telemetry e2e format chart observability requirements helm versitygw promtool prometheus alertmanager clean

@@ -85,10 +85,11 @@ def _processes(options: Options) -> Iterator[Alert]:
         "Server worker {{ $labels.server_worker }} gives no metrics, or its event loop has not turned for 30 s.",
         "saturation",
     )
+    # What an increase extrapolates of three is less than that.
     yield Alert(
         "ServerWorkerChurn",
         "sum by (namespace, pod) "
-        f'(increase(server_worker_exits_total{{{of}, reason!="stopped"}}[{options.span("10m")}])) > 3',
+        f'(increase(server_worker_exits_total{{{of}, reason!="stopped"}}[{options.span("10m")}])) > 3.5',
         "warning",
         "0s",
         "Server workers of {{ $labels.pod }} end again and again",

@@ -1,0 +1,1 @@
+"""What is made of the catalogue of metrics: the reference, the rules, and what becomes of each alert."""

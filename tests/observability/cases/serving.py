@@ -1,0 +1,253 @@
+"""Whether the service is there, and whether its processes can do their work."""
+
+from tests.observability.alerting import API, API_2, QUEUE_WORKER, Case, Firing, histogram, one
+
+from .slo import minutely, served
+
+UP = one("app_build_info", component="api", version="1.0.0", commit="a")
+UP_2 = one("app_build_info", API_2, component="api", version="1.0.0", commit="a")
+OF_QUEUE_WORKER = one("app_build_info", QUEUE_WORKER, component="worker", version="1.0.0", commit="a")
+TEN_PODS = [f"shop-inventory-api-5d9c7b8f6d-aaaa{number}" for number in range(10)]
+LAG, EXITS = "event_loop_lag_seconds", "server_worker_exits_total"
+WORKING_SET, LIMIT = "cgroup_memory_working_set_bytes", "cgroup_memory_limit_bytes"
+
+CASES = (
+    Case(
+        "Absent",
+        "the last pod of the API is gone",
+        {UP: "1 1 stale", OF_QUEUE_WORKER: "1x20"},
+        "7m",
+        [
+            Firing(
+                "critical",
+                "No pod of the API is seen",
+                "No pod of it answers Prometheus: all are gone, or not reached, or not looked for.",
+                "slo",
+                {"component": "api"},
+            )
+        ],
+        not_before="6m",
+    ),
+    Case("Absent", "one pod is gone, and another is there", {UP: "1 1 stale", UP_2: "1x20"}, "20m"),
+    Case("Absent", "it was away for four minutes", {UP: "1 stale _x3 1x20"}, "20m"),
+    Case(
+        "TargetDown",
+        "one of nine",
+        {one("up", pod): "1 0x20" if pod == TEN_PODS[0] else "1x21" for pod in TEN_PODS[:9]},
+        "11m",
+        [
+            Firing(
+                "warning",
+                "Pods of the release do not answer Prometheus",
+                "11.11% of the pods that Prometheus knows give it no metrics.",
+                "telemetry",
+            )
+        ],
+        not_before="10m",
+    ),
+    Case(
+        "TargetDown",
+        "one of ten",
+        {one("up", pod): "0x20" if pod == TEN_PODS[0] else "1x20" for pod in TEN_PODS},
+        "20m",
+    ),
+    Case(
+        "ProbeFailing",
+        "one of two server workers",
+        {one("health_ready", server_worker="0"): "1x10", one("health_ready", server_worker="1"): "1 0x10"},
+        "3m",
+        [
+            Firing(
+                "critical",
+                f"{API} is not ready",
+                "A dependency that the pod needs has failed for it, or its process was never ready; "
+                "it gets no requests.",
+                "saturation",
+                {"pod": API},
+            )
+        ],
+        not_before="2m",
+    ),
+    Case("ProbeFailing", "for a minute, and again", {one("health_ready"): "1 0 0 1 0 0 1 1"}, "6m", not_before="3m"),
+    Case(
+        "NoTraffic",
+        "there was some a day ago",
+        served("0+33x12 396x300"),
+        "1470m",
+        [
+            Firing(
+                "warning",
+                "No requests, where there were some a day ago",
+                "A day ago there were 110m requests/s; now there are none, and the service is there.",
+                "requests",
+            )
+        ],
+        not_before="1465m",
+        step="5m",
+    ),
+    Case("NoTraffic", "a little is left", served("0+3000x12 36000x270 36001+1x30"), "1470m", step="5m"),
+    Case("NoTraffic", "there was almost none a day ago", served("0+28x12 336x300"), "1470m", step="5m"),
+    Case(
+        "VersionSkew",
+        "two releases side by side",
+        {UP: "1x40", one("app_build_info", API_2, component="api", version="1.1.0", commit="b"): "_ 1x40"},
+        "31m",
+        [
+            Firing(
+                "info",
+                "Several versions run at once",
+                "2 versions run; a rollout has not come to its end.",
+                "releases",
+            )
+        ],
+        not_before="30m",
+    ),
+    Case("VersionSkew", "all are of one release", {UP: "1x40", UP_2: "1x40", OF_QUEUE_WORKER: "1x40"}, "40m"),
+    Case(
+        "SchemaBehind",
+        "the database answers",
+        {one("health_check_up", check="schema"): "1 0x10", one("health_check_up", check="database"): "1x20"},
+        "6m",
+        [
+            Firing(
+                "critical",
+                f"{API} waits for a migration",
+                "The database answers, and its schema is older than the release needs: unready until it was migrated.",
+                "releases",
+                {"pod": API},
+            )
+        ],
+        not_before="5m",
+    ),
+    Case(
+        "SchemaBehind",
+        "the database is away",
+        {one("health_check_up", check="schema"): "0x20", one("health_check_up", check="database"): "0x20"},
+        "20m",
+    ),
+    *(
+        Case(
+            "ServerWorkerDown",
+            claim,
+            series,
+            at,
+            [
+                Firing(
+                    "critical",
+                    f"A server worker of {API} stands still",
+                    "Server worker 1 gives no metrics, or its event loop has not turned for 30 s.",
+                    "saturation",
+                    {"pod": API, "server_worker": "1"},
+                )
+            ],
+            not_before=not_before,
+        )
+        for claim, series, not_before, at in (
+            (
+                "it gives no metrics",
+                {one("server_worker_up", server_worker=n): "1x9" if n == "0" else "1 0x9" for n in ("0", "1")},
+                "1m",
+                "2m",
+            ),
+            (
+                "its event loop turned 31 s ago",
+                {one("server_worker_heartbeat_timestamp_seconds", server_worker="1"): "0 29+60x9"},
+                "1m",
+                "2m",
+            ),
+        )
+    ),
+    Case(
+        "ServerWorkerDown",
+        "it answers, and its event loop turned 29 s ago",
+        {
+            one("server_worker_up", server_worker="1"): "1x20",
+            one("server_worker_heartbeat_timestamp_seconds", server_worker="1"): "-29+60x20",
+        },
+        "20m",
+    ),
+    Case(
+        "ServerWorkerChurn",
+        "four in eight minutes",
+        {
+            one(EXITS, reason="crashed", server_worker="0"): "0x12 1 1 2 2 2",
+            one(EXITS, reason="wedged", server_worker="1"): "0x15 1 2 2 2",
+        },
+        "17m",
+        [
+            Firing(
+                "warning",
+                f"Server workers of {API} end again and again",
+                "4 server workers ended unasked in ten minutes.",
+                "saturation",
+                {"pod": API},
+            )
+        ],
+        not_before="16m",
+    ),
+    Case(
+        "ServerWorkerChurn",
+        "many that were asked to, and three that were not, and three before",
+        {one(EXITS, reason="stopped"): "0x9 0+2x20", one(EXITS, reason="killed"): "0 1 2 3x11 4 5 6x9"},
+        "20m",
+    ),
+    Case(
+        "EventLoopLag",
+        "eleven wake-ups in a thousand",
+        histogram(
+            LAG, {"0.25": minutely(237.36), "0.5": minutely(240), "+Inf": minutely(240)}, server_worker="1"
+        ),
+        "6m",
+        [
+            Firing(
+                "warning",
+                f"An event loop of {API} is late",
+                "Server worker 1: one wake-up in 100 is late by 272.7ms.",
+                "saturation",
+                {"pod": API, "server_worker": "1"},
+            )
+        ],
+        not_before="5m",
+    ),
+    Case(
+        "EventLoopLag",
+        "nine wake-ups in a thousand",
+        histogram(LAG, {"0.25": minutely(237.84), "0.5": minutely(240), "+Inf": minutely(240)}, server_worker="1"),
+        "20m",
+    ),
+    Case(
+        "MemoryNearLimit",
+        "91 %",
+        {one(WORKING_SET): "80 91x20", one(LIMIT): "100x20"},
+        "11m",
+        [
+            Firing(
+                "warning",
+                f"{API} is near its memory limit",
+                "It uses 91% of its limit; at the limit the kernel kills its processes.",
+                "saturation",
+                {"pod": API},
+            )
+        ],
+        not_before="10m",
+    ),
+    Case("MemoryNearLimit", "89 %", {one(WORKING_SET): "89x20", one(LIMIT): "100x20"}, "20m"),
+    Case("MemoryNearLimit", "there is no limit", {one(WORKING_SET): "89x20", one(LIMIT): "0x20"}, "20m"),
+    Case(
+        "DescriptorsExhausted",
+        "81 %",
+        {one("process_open_fds", server_worker="0"): "9 81x20", one("process_max_fds", server_worker="0"): "100x20"},
+        "11m",
+        [
+            Firing(
+                "warning",
+                f"{API} runs out of file descriptors",
+                "Server worker 0 uses 81% of its file descriptors.",
+                "saturation",
+                {"pod": API, "server_worker": "0"},
+            )
+        ],
+        not_before="10m",
+    ),
+    Case("DescriptorsExhausted", "79 %", {one("process_open_fds"): "79x20", one("process_max_fds"): "100x20"}, "20m"),
+)  # fmt: skip

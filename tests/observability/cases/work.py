@@ -1,0 +1,186 @@
+"""What must not be lost: jobs, webhooks, stock; and who may ask for it."""
+
+from tests.observability.alerting import API, API_2, QUEUE_WORKER, Case, Firing, one
+
+from .serving import OF_QUEUE_WORKER
+from .slo import REQUESTS, minutely
+
+AGE, PENDING, DEAD = (
+    one(name, QUEUE_WORKER, entrypoint="event")
+    for name in ("jobs_oldest_age_seconds", "jobs_pending", "jobs_dead_letters")
+)
+DELIVERED, RETRIED, FAILED = (
+    one("webhook_deliveries_total", QUEUE_WORKER, outcome=outcome) for outcome in ("delivered", "retried", "failed")
+)
+DISABLED = one("webhook_endpoints_disabled_total", QUEUE_WORKER, reason="failing")
+MISMATCHES = one("ledger_mismatch_levels", QUEUE_WORKER)
+CHECKED = one("ledger_checked_timestamp_seconds", QUEUE_WORKER)
+STARTED, API_STARTED = (one("process_start_time_seconds", pod) for pod in (QUEUE_WORKER, API))
+KEYS, KEYS_2 = (one("api_keys_last_reload_successful", API, server_worker=number) for number in ("0", "1"))
+ANSWERED, UNAUTHENTICATED, FORBIDDEN = (
+    one(f"{REQUESTS}_count", http_response_status_code=status) for status in ("200", "401", "403")
+)
+
+
+def unchecked(told: str) -> Firing:
+    return Firing(
+        "warning",
+        "Stock was not compared with its movements",
+        f"It should be each night, and was not for {told}: a mismatch would not be seen.",
+        "data",
+    )
+
+
+CASES = (
+    Case(
+        "JobsStalled",
+        "the first waits for more than five minutes",
+        {AGE: "300 301+60x20"},
+        "6m",
+        [
+            Firing(
+                "critical",
+                "Jobs of the kind event are not done",
+                "The first of them has waited for 10m 1s.",
+                "data",
+                {"entrypoint": "event"},
+            )
+        ],
+        not_before="5m",
+    ),
+    Case("JobsStalled", "the first waits for five minutes", {AGE: "300x20"}, "20m"),
+    Case(
+        "JobsGrowing",
+        "ten more each minute",
+        {PENDING: "100+10x30"},
+        "16m",
+        [Firing("warning", "More jobs come than are done", "260 jobs wait, and they become more.", "data")],
+        not_before="15m",
+    ),
+    Case("JobsGrowing", "many, of which more are done than come", {PENDING: "900-10x30"}, "30m"),
+    Case("JobsGrowing", "more, but few", {PENDING: "95+0.1x40"}, "40m"),
+    Case(
+        "DeadLetters",
+        "one",
+        {DEAD: "0 0 1x9"},
+        "2m",
+        [
+            Firing(
+                "warning",
+                "Jobs of the kind event were given up",
+                "1 are held as dead letters until somebody replays or purges them.",
+                "data",
+                {"entrypoint": "event"},
+            )
+        ],
+        not_before="1m",
+    ),
+    Case("DeadLetters", "it was purged", {DEAD: "1 0x9"}, "5m"),
+    Case(
+        "WebhooksFailing",
+        "21 in a hundred, of more than three a minute",
+        {DELIVERED: minutely(2.607), RETRIED: minutely(0.66), FAILED: minutely(0.033)},
+        "20m",
+        [Firing("warning", "Webhooks are not taken", "21% of the attempts to deliver a webhook fail.", "data")],
+        not_before="19m",
+    ),
+    Case("WebhooksFailing", "19 in a hundred", {DELIVERED: minutely(81), RETRIED: minutely(19)}, "30m"),
+    Case("WebhooksFailing", "all, of fewer than three a minute", {RETRIED: minutely(2.85)}, "30m"),
+    Case(
+        "EndpointDisabled",
+        "one",
+        {DISABLED: "0x5 1x60"},
+        "6m",
+        [
+            Firing(
+                "info",
+                "An endpoint of webhooks was disabled",
+                "The service sends nothing more to it, since it is failing; its owner must enable it again.",
+                "data",
+                {"reason": "failing"},
+            )
+        ],
+        not_before="5m",
+    ),
+    Case("EndpointDisabled", "one, more than an hour ago", {DISABLED: "0 1x90"}, "70m"),
+    Case(
+        "LedgerMismatch",
+        "two levels, as one of two queue workers knows",
+        {MISMATCHES: "0 0 2x9", one("ledger_mismatch_levels", f"{QUEUE_WORKER[:-1]}2"): "0x9"},
+        "2m",
+        [
+            Firing(
+                "critical",
+                "Stock levels are not the sums of their movements",
+                "2 levels differ: they were changed past the service, or by a defect of it.",
+                "data",
+            )
+        ],
+        not_before="1m",
+    ),
+    Case("LedgerMismatch", "none", {MISMATCHES: "0x9"}, "9m"),
+    Case(
+        "LedgerUnchecked",
+        "for two days",
+        {CHECKED: "300x700", OF_QUEUE_WORKER: "1x700", STARTED: "0x700"},
+        "2905m",
+        [unchecked("2d 0h 20m 0s")],
+        not_before="2900m",
+        step="5m",
+    ),
+    Case(
+        "LedgerUnchecked",
+        "it never was, in the two days that a queue worker runs",
+        {CHECKED: "0x30", OF_QUEUE_WORKER: "1x30", STARTED: "-172740x30", API_STARTED: "-900000x30"},
+        "17m",
+        [unchecked("2d 0h 16m 0s")],
+        not_before="16m",
+    ),
+    Case(
+        "LedgerUnchecked",
+        "it was yesterday, and the queue worker is old",
+        {CHECKED: "100x30", OF_QUEUE_WORKER: "1x30", STARTED: "-900000x30"},
+        "30m",
+    ),
+    Case("LedgerUnchecked", "there is no queue worker", {API_STARTED: "-900000x30"}, "30m"),
+    Case(
+        "AuthFailures",
+        "21 in a hundred, of more than six a minute",
+        {ANSWERED: minutely(5.214), UNAUTHENTICATED: minutely(1.32), FORBIDDEN: minutely(0.066)},
+        "10m",
+        [
+            Firing(
+                "warning",
+                "Many requests have no key that counts, or too small a scope",
+                "21% of the requests are told 401 or 403.",
+                "requests",
+            )
+        ],
+        not_before="9m",
+    ),
+    Case("AuthFailures", "19 in a hundred", {ANSWERED: minutely(81), UNAUTHENTICATED: minutely(19)}, "20m"),
+    Case("AuthFailures", "all, of fewer than six a minute", {UNAUTHENTICATED: minutely(5.7)}, "20m"),
+    Case(
+        "KeyFileUnreadable",
+        "by one of two server workers",
+        {KEYS: "1x9", KEYS_2: "1 0x9"},
+        "6m",
+        [
+            Firing(
+                "warning",
+                f"{API} cannot read its API keys",
+                "It goes on with those that it read last: keys that were revoked since then still count.",
+                "requests",
+                {"pod": API},
+            )
+        ],
+        not_before="5m",
+    ),
+    Case(
+        "KeyFileUnreadable",
+        "for four minutes",
+        {KEYS: "1 0x4 1x9", one("api_keys_last_reload_successful", API_2): "1x20"},
+        "15m",
+        not_before="5m",
+    ),
+)
