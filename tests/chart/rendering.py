@@ -73,6 +73,7 @@ CASES: dict[str, Values] = {
         "metrics": {
             "serviceMonitor": {"enabled": True, "labels": {"prometheus": "main"}},
             "prometheusRule": {"enabled": True},
+            "dashboards": {"enabled": True},
         },
         "resources": {"requests": {"cpu": "500m"}},
     },
@@ -231,6 +232,11 @@ CASES: dict[str, Values] = {
                 "labels": {"prometheus": "main"},
                 "runbooksUrl": "https://git.example/runbooks",
                 "grafanaUrl": "https://grafana.example",
+            },
+            "dashboards": {
+                "enabled": True,
+                "labels": {"grafana": "main"},
+                "annotations": {"grafana_folder": "Inventory"},
             },
             "objectives": {"availability": 99.5, "latency": 95, "minimumRequestsPerSecond": 1},
         },
