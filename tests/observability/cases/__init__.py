@@ -2,7 +2,7 @@
 
 from tests.observability.alerting import Case
 
-from . import dependencies, serving, slo, telemetry, work
+from . import arithmetic, dependencies, serving, slo, telemetry, work
 
 CASES: tuple[Case, ...] = (*slo.CASES, *serving.CASES, *dependencies.CASES, *work.CASES, *telemetry.CASES)
-ARITHMETIC = slo.ARITHMETIC
+ARITHMETIC = arithmetic.ARITHMETIC

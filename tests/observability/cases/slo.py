@@ -7,10 +7,8 @@ from collections.abc import Iterator
 
 from tests.observability.alerting import (
     API,
-    API_2,
     NAMESPACE,
     RELEASE,
-    Arithmetic,
     Case,
     Firing,
     Series,
@@ -21,9 +19,6 @@ from tests.observability.alerting import (
 REQUESTS = "http_server_request_duration_seconds"
 ERRORS = "http_server_exceptions_total"
 ITEM = "/inventory/{sku}"
-UPLOADS = ("/inventory/{sku}/attachments", "/orders/{id}/attachments", "/attachments/uploads/{id}/content")
-BURNS = ("AvailabilityBurn", "LatencyBurn")
-RATIO, BUDGET = "inventory_api:slo_errors:ratio_rate", "inventory_api:slo_error_budget:remaining_ratio"
 FACTORS = {"1h": "14.4", "6h": "6", "1d": "3", "3d": "1"}
 SHORT = {"1h": "5m", "6h": "30m", "1d": "2h", "3d": "6h"}
 # In a thousand, from the first minute on: more than the window allows, and when that is told; less than that, and until
@@ -33,6 +28,21 @@ SHARES = (
     ("6h", 6.1, "15m", "16m", 5.9, "60m"),
     ("1d", 3.05, "60m", "61m", 2.95, "180m"),
     ("3d", 1.05, "180m", "181m", 0.95, "240m"),
+)
+
+# More errors/s than a window allows, for a short time of the long one.
+SPIKES = (
+    ("1h", "5m", "0x11 0.5x1", "65m"),
+    ("6h", "5m", "0x71 0.2x6", "390m"),
+    ("1d", "15m", "0x95 0.05x10", "1590m"),
+    ("3d", "15m", "0x287 0.05x37", "4875m"),
+)
+# More for long, and then none; with what longer windows still tell.
+ENDED = (
+    ("1h", "0.5x6 0x2", "45m", "3.5%", ("6h",)),
+    ("6h", "0.2x36 0x8", "225m", "1.609%", ("1d", "3d")),
+    ("1d", "0.05x120 0x24", "725m", "0.4144%", ("3d",)),
+    ("3d", "0.05x120 0x72", "965m", "", ()),
 )
 
 
@@ -91,6 +101,11 @@ def recorded(name: str, values: str) -> Series:
     }
 
 
+def _recently(errors: str) -> Series:
+    """Of ten requests/s so many errors/s, as they would have been recorded."""
+    return {**recorded("requests", "10x1000"), **recorded("errors", errors)}
+
+
 CASES = (
     *_burns("availability", 1),
     *_burns("latency", 10),
@@ -104,119 +119,20 @@ CASES = (
         )
         for slo in ("availability", "latency")
     ),
-    Case(
-        "AvailabilityBurn",
-        "what ended ten minutes ago is told by longer windows alone",
-        {**served("0+570x30 17700+600x9"), **failed("0+30x30 900x10")},
-        "40m",
-        [burn("availability", "6h", "3.882%")],
-        window="1h",
+    *(
+        Case("AvailabilityBurn", "it has only just begun", _recently(errors), at, window=window, step=step)
+        for window, step, errors, at in SPIKES
+    ),
+    *(
+        Case(
+            "AvailabilityBurn",
+            "it is over, as the shorter one of its two windows says",
+            _recently(errors),
+            at,
+            [burn("availability", other, ratio) for other in others],
+            window=window,
+            step="5m",
+        )
+        for window, errors, at, ratio, others in ENDED
     ),
 )
-
-ARITHMETIC = (
-    Arithmetic(
-        "fewer than six failures a minute are too few to judge",
-        failed(minutely(5.7)),
-        "240m",
-        {f'{RATIO}1h{{slo="availability"}}': 1},
-        BURNS,
-    ),
-    Arithmetic(
-        "fewer than six slow ones are too few as well",
-        served(minutely(5.7), "0x300"),
-        "240m",
-        {f'{RATIO}1h{{slo="latency"}}': 1},
-        BURNS,
-    ),
-    Arithmetic(
-        "without any series of errors there are none, and the whole budget is left",
-        served(minutely(600)),
-        "60m",
-        {f'{RATIO}{window}{{slo="availability"}}': 0 for window in ("5m", "30m", "1h", "2h", "6h", "1d", "3d", "30d")}
-        | {f'{BUDGET}{{slo="availability"}}': 1, f'{BUDGET}{{slo="latency"}}': 1},
-        BURNS,
-    ),
-    Arithmetic(
-        "without requests nothing is recorded, and nothing fires",
-        {**served("5000x300"), **failed("100x300")},
-        "60m",
-        {f'count({RATIO}5m{{slo="availability"}}) or vector(0)': 0},
-        BURNS,
-    ),
-    Arithmetic(
-        "the first failure of a route counts, since its series begins at 0",
-        {**served(minutely(600)), **failed("0x19 1x300")},
-        "20m",
-        {'inventory_api:slo_errors:rate5m{slo="availability"} * 300 > bool 0.9': 1},
-    ),
-    Arithmetic(
-        "pods that restart take no failures with them, and add none",
-        {
-            **served("0+597x20 0+597x20 0+597x20"),
-            **failed("0+3x20 0+3x20 0+3x20"),
-            **served("0+597x30 _x3 0+597x60", pod=API_2),
-            **failed("0+3x30 _x3 0+3x60", pod=API_2),
-        },
-        "60m",
-        {f'{RATIO}{window}{{slo="availability"}}': 0.005 for window in ("5m", "30m", "1h", "6h")},
-    ),
-    Arithmetic(
-        "scrapes that are missing change no ratio",
-        {**served("0+597x20 _x4 14925+597x20 _x9 32835+597x40"), **failed("0+3x20 _x4 75+3x20 _x9 165+3x40")},
-        "60m",
-        {f'{RATIO}{window}{{slo="availability"}}': 0.005 for window in ("5m", "30m", "1h", "6h")},
-    ),
-    Arithmetic(
-        "requests whose routes transfer files are not counted, however they end",
-        {
-            **served(minutely(600)),
-            **{
-                series: values
-                for route in UPLOADS
-                for series, values in {**served(minutely(600), "0x300", route), **failed(minutely(600), route)}.items()
-            },
-        },
-        "240m",
-        {
-            f'{RATIO}1h{{slo="availability"}}': 0,
-            f'{RATIO}1h{{slo="latency"}}': 0,
-            'inventory_api:slo_requests:rate5m{slo="availability"}': 10,
-        },
-        BURNS,
-    ),
-    Arithmetic(
-        "what is refused before any route is found counts",
-        {**served(minutely(540)), **failed(minutely(60), "none")},
-        "10m",
-        {f'{RATIO}5m{{slo="availability"}}': 0.1},
-    ),
-    Arithmetic(
-        "a failure that is slow misses one objective, not two",
-        {**served(minutely(540)), one(f"{REQUESTS}_bucket", le="0.25", http_response_status_code="504"): "0x300",
-         one(f"{REQUESTS}_count", http_response_status_code="504"): minutely(60),
-         one(ERRORS, error_type="DEADLINE_EXCEEDED"): minutely(60)},
-        "10m",
-        {f'{RATIO}5m{{slo="availability"}}': 0.1, f'{RATIO}5m{{slo="latency"}}': 0},
-    ),
-    Arithmetic(
-        "windows are as long as they are called, and each minute weighs by its requests",
-        {**recorded("requests", "10x1145 20x5"), **recorded("errors", "0x1145 8x5")},
-        "5755m",
-        {
-            f'{RATIO}30m{{slo="availability"}}': 0.4,
-            f'{RATIO}1h{{slo="availability"}}': 0.2667,
-            f'{RATIO}2h{{slo="availability"}}': 0.16,
-            f'{RATIO}6h{{slo="availability"}}': 0.0615,
-            f'{RATIO}1d{{slo="availability"}}': 0.0163,
-            f'{RATIO}3d{{slo="availability"}}': 0.0055,
-        },
-        step="5m",
-    ),
-    Arithmetic(
-        "half of the failures that may be leave half of the budget",
-        {**served(minutely(599.7)), **failed(minutely(0.3))},
-        "60m",
-        {f'{BUDGET}{{slo="availability"}}': 0.5, 'inventory_api:slo_objective:ratio{slo="latency"}': 0.99},
-    ),
-)  # fmt: skip
