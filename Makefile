@@ -14,6 +14,9 @@ help: ## what there is
 run: $(VENV)/dev ## everything on this machine; flags by ARGS="--port 8080 --workers 2"
 	@exec $(BIN)/inventory-api dev $(ARGS)
 
+observe: $(VENV)/test ## the same, with Prometheus, Alertmanager and what else is there to observe it; flags as for run, and --offset
+	@PATH="$(TOOLS):$$PATH" exec $(BIN)/python -m observability.stack $(ARGS)
+
 test: lint test-python ## style, types, imports, and every test but the drills and those that need a cluster
 
 lint: $(VENV)/test ## style, types and import rules
@@ -114,4 +117,4 @@ source=$$(mktemp -d) && trap 'rm -rf "$$source"' EXIT && \
 		GOWORK=off go build -C "$$source" -tags remove_all_sd -trimpath -ldflags "-s -w" -o "$(TOOLS)/" ./cmd/$@
 endef
 
-.PHONY: help run test lint test-python drill bench bench-orders bench-telemetry e2e format chart observability requirements helm versitygw promtool prometheus alertmanager clean
+.PHONY: help run observe test lint test-python drill bench bench-orders bench-telemetry e2e format chart observability requirements helm versitygw promtool prometheus alertmanager clean
