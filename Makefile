@@ -28,7 +28,7 @@ lint: $(VENV)/test ## style, types and import rules
 test-python: $(VENV)/test $(VENV)/node helm versitygw promtool ## pytest, without tests/e2e and tests/drills
 	PATH="$(TOOLS):$$PATH" $(BIN)/pytest tests --ignore tests/e2e --ignore tests/drills --numprocesses $(PROCESSES) --dist loadfile $(ARGS)
 
-drill: $(VENV)/test versitygw promtool ## faults on real processes under load, counted; SHORT=1 takes the few that CI runs
+drill: $(VENV)/test versitygw promtool prometheus ## faults on real processes under load, counted; SHORT=1 takes the few that CI runs
 	PATH="$(TOOLS):$$PATH" $(BIN)/pytest tests/drills -s --timeout 300 $(if $(SHORT),-m "not thorough" --times told) $(ARGS)
 
 bench: $(VENV)/test ## the service beside a plain FastAPI application with the same SQL, as ratios; SHORT=1 only tries it
