@@ -100,11 +100,14 @@ promtool: NEED := the tests of rules need promtool 3
 prometheus: NEED := alerts are seen firing by prometheus 3
 alertmanager: MODULE := github.com/prometheus/alertmanager@v0.33.1
 alertmanager: NEED := alerts are routed by alertmanager
+helm versitygw promtool prometheus alertmanager: USABLE = command -v $@ >/dev/null
+# Debian's has its template in a file of another place, and is of no use without it.
+alertmanager: USABLE = { command -v $@ && { ! $@ --version 2>&1 | grep -q debian || [ -e /usr/share/prometheus/alertmanager/default.tmpl ]; }; } >/dev/null
 helm versitygw: BUILD = GOBIN="$(TOOLS)" go install $(MODULE)
 promtool prometheus alertmanager: BUILD = $(BUILD_FROM_SOURCE)
 helm versitygw promtool prometheus alertmanager: $(VENV)/python
 	@mkdir -p "$(TOOLS)"
-	@command -v $@ >/dev/null || [ -x "$(TOOLS)/$@" ] || { \
+	@$(USABLE) || [ -x "$(TOOLS)/$@" ] || { \
 		command -v go >/dev/null || { echo "$(NEED), or Go to build it" >&2; exit 1; }; \
 		echo "building $@ by Go, once (a few minutes)"; $(BUILD); }
 
