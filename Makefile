@@ -14,6 +14,9 @@ help: ## what there is
 run: $(VENV)/dev ## everything on this machine; flags by ARGS="--port 8080 --workers 2"
 	@exec $(BIN)/inventory-api dev $(ARGS)
 
+observe: $(VENV)/test ## the same, with Prometheus, Alertmanager and what else is there to observe it; flags as for run, and --offset
+	@PATH="$(TOOLS):$$PATH" exec $(BIN)/python -m observability.stack $(ARGS)
+
 test: lint test-python ## style, types, imports, and every test but the drills and those that need a cluster
 
 lint: $(VENV)/test ## style, types and import rules
@@ -25,7 +28,7 @@ lint: $(VENV)/test ## style, types and import rules
 test-python: $(VENV)/test $(VENV)/node helm versitygw promtool ## pytest, without tests/e2e and tests/drills
 	PATH="$(TOOLS):$$PATH" $(BIN)/pytest tests --ignore tests/e2e --ignore tests/drills --numprocesses $(PROCESSES) --dist loadfile $(ARGS)
 
-drill: $(VENV)/test versitygw promtool ## faults on real processes under load, counted; SHORT=1 takes the few that CI runs
+drill: $(VENV)/test versitygw promtool prometheus ## faults on real processes under load, counted; SHORT=1 takes the few that CI runs
 	PATH="$(TOOLS):$$PATH" $(BIN)/pytest tests/drills -s --timeout 300 $(if $(SHORT),-m "not thorough" --times told) $(ARGS)
 
 bench: $(VENV)/test ## the service beside a plain FastAPI application with the same SQL, as ratios; SHORT=1 only tries it
@@ -114,4 +117,4 @@ source=$$(mktemp -d) && trap 'rm -rf "$$source"' EXIT && \
 		GOWORK=off go build -C "$$source" -tags remove_all_sd -trimpath -ldflags "-s -w" -o "$(TOOLS)/" ./cmd/$@
 endef
 
-.PHONY: help run test lint test-python drill bench bench-orders bench-telemetry e2e format chart observability requirements helm versitygw promtool prometheus alertmanager clean
+.PHONY: help run observe test lint test-python drill bench bench-orders bench-telemetry e2e format chart observability requirements helm versitygw promtool prometheus alertmanager clean

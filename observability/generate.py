@@ -5,10 +5,11 @@ from pathlib import Path
 
 from inventory_api.telemetry.metrics import CATALOGUE
 
-from . import dashboards, reference, rules
+from . import dashboards, reference, rules, runbooks
 
 REPOSITORY = Path(__file__).parents[1]
 CHART = REPOSITORY / "helm" / "inventory-api"
+RUNBOOKS = REPOSITORY / "docs" / "runbooks" / "README.md"
 HEADER = "# Made by `make observability` from observability/rules; do not edit.\n"
 
 
@@ -16,6 +17,8 @@ def generated() -> Iterator[tuple[Path, str]]:
     """Every file that is made, with its text."""
     yield REPOSITORY / "docs" / "metrics.md", reference.page(CATALOGUE)
     yield CHART / "files" / "rules.yaml", HEADER + rules.render(rules.PLACEHOLDERS)
+    alerts = rules.alerts(rules.PLACEHOLDERS)
+    yield RUNBOOKS, runbooks.index(RUNBOOKS.read_text(), alerts)
     for name, text in dashboards.rendered():
         yield CHART / "files" / "dashboards" / f"{name}.json", text
 

@@ -80,7 +80,6 @@ def _health() -> Iterator[Panel]:
             f"time() - max by ({PROCESS}) (server_worker_heartbeat_timestamp_seconds{{{PODS}}})",
             OF_PROCESS,
         ),
-        lowest=None,
     )
     yield graph(
         About(
@@ -102,7 +101,6 @@ def _health() -> Iterator[Panel]:
             links=[to_board("Releases", "releases")],
         ),
         Query(f"time() - max by ({PROCESS}) (process_start_time_seconds{{{PODS}}})", OF_PROCESS),
-        lowest=None,
     )
 
 

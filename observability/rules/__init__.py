@@ -8,7 +8,7 @@ import yaml
 from . import dependencies, serving, slo, telemetry, work
 from .model import DASHBOARD, PREFIX, Alert, Group, Options, Record
 
-__all__ = ["PLACEHOLDERS", "PREFIX", "Alert", "Group", "Options", "Record", "groups", "render"]
+__all__ = ["PLACEHOLDERS", "PREFIX", "Alert", "Group", "Options", "Record", "alerts", "groups", "render"]
 
 # What the chart replaces, see templates/prometheusrule.yaml.
 PLACEHOLDERS = Options(
@@ -28,6 +28,11 @@ def groups(options: Options) -> Iterator[Group]:
     """All of them."""
     for area in (slo, serving, dependencies, work, telemetry):
         yield from area.groups(options)
+
+
+def alerts(options: Options) -> list[Alert]:
+    """Those among them that are alerts."""
+    return [rule for group in groups(options) for rule in group.rules if isinstance(rule, Alert)]
 
 
 def render(options: Options) -> str:

@@ -22,7 +22,7 @@ MAX_JOB_ID = 2**63 - 1
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command. Exit status 2 for a wrong setting or argument, 1 for a failure, each told in one line."""
-    options = _parser().parse_args(arguments)
+    options = parser().parse_args(arguments)
     try:
         return int(options.run(options))
     except settings.SettingsError as error:
@@ -173,7 +173,8 @@ def _port(text: str) -> int:
     raise argparse.ArgumentTypeError(f"{text!r} is no port: 1 to 65535")
 
 
-def _parser() -> argparse.ArgumentParser:
+def parser() -> argparse.ArgumentParser:
+    """Of all commands, and their options."""
     parser = argparse.ArgumentParser(prog="inventory-api", description="Inventory, orders and attachments over HTTP.")
     parser.add_argument("--version", action="version", version=__version__)
     commands = parser.add_subparsers(required=True, metavar="COMMAND")

@@ -12,6 +12,7 @@ from .drill import Drill
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--times", choices=("claimed", "told"), default="claimed", help="whether claims on times can fail")
+    parser.addoption("--keep-data", metavar="DIRECTORY", help="where the Prometheus of the dashboards leaves its data")
 
 
 @pytest.fixture(scope="session", autouse=True)

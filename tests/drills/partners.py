@@ -54,6 +54,12 @@ async def fails(partner: Partner, reader: asyncio.StreamReader, writer: asyncio.
     writer.write(b"HTTP/1.1 500 Oops\r\ncontent-length: 4\r\nconnection: close\r\n\r\noops")
 
 
+async def has_left(partner: Partner, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    """For good, as it says."""
+    del partner, reader
+    writer.write(b"HTTP/1.1 410 Gone\r\ncontent-length: 0\r\nconnection: close\r\n\r\n")
+
+
 async def drips(partner: Partner, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
     """An error whose body has no end."""
     del partner

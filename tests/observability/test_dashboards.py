@@ -84,7 +84,7 @@ def test_a_rate_is_over_what_grafana_makes_of_the_scrapes(question: asked.Questi
 def test_a_panel_says_what_it_shows_and_what_to_do(name: str, panel: dict[str, Any]) -> None:
     field = panel["fieldConfig"]["defaults"]
     assert panel["title"]
-    assert panel["description"].endswith((".", "best.")), name
+    assert panel["description"].endswith("."), name
     assert field["unit"] in UNITS
     values = [step["value"] for step in field["thresholds"]["steps"]]
     assert values[0] is None

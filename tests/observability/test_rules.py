@@ -12,7 +12,7 @@ from observability import promql, rules
 
 OPTIONS = Options(namespace="shop", release="inventory")
 RULES = [(group.name, rule) for group in rules.groups(OPTIONS) for rule in group.rules]
-ALERTS = [rule for _, rule in RULES if isinstance(rule, Alert)]
+ALERTS = rules.alerts(OPTIONS)
 VARIABLE = re.compile(r"\{\{ \$labels\.(\w+)")
 # Of the alert itself, whatever its expression keeps.
 OWN_LABELS = frozenset({"severity", "release"})

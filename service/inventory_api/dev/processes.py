@@ -41,12 +41,21 @@ class Processes:
         *,
         env: Mapping[str, str] | None = None,
         output: IO[bytes] | None = None,
+        errors: IO[Any] | None = None,
         account: int | None = None,
     ) -> subprocess.Popen[bytes]:
-        """`output`: where stdout and stderr go (default: those of this process); `account`: the uid to run as."""
+        """`output`: where stdout and stderr go (default: those of this process); `errors`: where stderr goes, if
+        elsewhere; `account`: the uid to run as.
+        """
         identity: dict[str, Any] = {"user": account, "group": account, "extra_groups": []} if account else {}
         child = subprocess.Popen(
-            command, env=env, stdin=subprocess.DEVNULL, stdout=output, stderr=output, start_new_session=True, **identity
+            command,
+            env=env,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=errors or output,
+            start_new_session=True,
+            **identity,
         )
         self._children.append((name, child))
         self._record.write_text(
