@@ -1,4 +1,4 @@
-"""The command line: `inventory-api serve | worker | migrate | dev | openapi | jobs | verify-ledger`."""
+"""The command line: `inventory-api serve | worker | migrate | dev | openapi | jobs | trace | verify-ledger`."""
 
 import argparse
 import asyncio
@@ -105,6 +105,24 @@ def _jobs(options: argparse.Namespace) -> int:
     return 0
 
 
+def _trace(options: argparse.Namespace) -> int:
+    from inventory_api.trace import command  # noqa: PLC0415
+
+    loaded = settings.load()
+    sources = command.Sources(
+        log_files=options.logs,
+        loki=options.loki,
+        loki_selector=options.loki_selector,
+        jaeger=options.jaeger,
+        tempo=options.tempo,
+        span_files=options.spans,
+        dsn=loaded.current_database_url() if loaded.has_database else None,
+        hours=options.hours,
+        seconds=options.timeout,
+    )
+    return command.run(options.request_id, sources, print, is_json=options.json)
+
+
 def _dev(options: argparse.Namespace) -> int:
     from inventory_api.dev.command import run  # noqa: PLC0415
 
@@ -118,11 +136,34 @@ def _seconds(text: str) -> float:
     raise argparse.ArgumentTypeError(f"{text!r} is no number of seconds")
 
 
+def _positive(text: str) -> float:
+    if value := _seconds(text):
+        return value
+    raise argparse.ArgumentTypeError(f"{text!r} is not above 0")
+
+
 def _job_id(text: str) -> int:
     with suppress(ValueError):
         if 1 <= (value := int(text)) <= MAX_JOB_ID:
             return value
     raise argparse.ArgumentTypeError(f"{text!r} is no id of a job")
+
+
+def _request_id(text: str) -> str:
+    from inventory_api.http.context import REQUEST_ID  # noqa: PLC0415
+
+    if REQUEST_ID.fullmatch(text):
+        return text
+    raise argparse.ArgumentTypeError(f"{text!r} is no request id: 1 to 64 of A-Z a-z 0-9 . _ -")
+
+
+def _store(text: str) -> str:
+    from inventory_api.trace.fetching import base_url  # noqa: PLC0415
+
+    try:
+        return base_url(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from error
 
 
 def _port(text: str) -> int:
@@ -165,6 +206,24 @@ def parser() -> argparse.ArgumentParser:
     for action, meaning in (("replay", "let it be started again"), ("purge", "remove it")):
         actions.add_parser(action, help=meaning).add_argument("id", type=_job_id)
     jobs.set_defaults(run=_jobs)
+
+    trace = commands.add_parser(
+        "trace",
+        help="everything about one request: log, trace, audit, stock movements, jobs, webhooks",
+        description="The database is that of INVENTORY_DATABASE_URL, where it is set. Exit status: 0; 1 where nothing "
+        "was found; 3 where a place that was asked has not told all, the others being shown.",
+    )
+    trace.add_argument("request_id", type=_request_id, metavar="REQUEST_ID", help="of X-Request-ID, or an error's body")
+    trace.add_argument("--logs", action="append", default=[], metavar="FILE", help="of JSON lines; - is stdin")
+    trace.add_argument("--loki", type=_store, metavar="URL")
+    trace.add_argument("--loki-selector", metavar="SELECTOR", help='default {service_name="inventory-api"}')
+    trace.add_argument("--jaeger", type=_store, metavar="URL")
+    trace.add_argument("--tempo", type=_store, metavar="URL")
+    trace.add_argument("--spans", action="append", default=[], metavar="FILE", help="of OTLP as JSON lines")
+    trace.add_argument("--hours", type=_positive, default=24.0, help="that stores are searched (default 24)")
+    trace.add_argument("--timeout", type=_positive, default=10.0, help="seconds for each place (default 10)")
+    trace.add_argument("--json", action="store_true")
+    trace.set_defaults(run=_trace)
 
     dev = commands.add_parser(
         "dev", help="everything on this machine: PostgreSQL, Redis, migrations, demo data, API, queue worker"

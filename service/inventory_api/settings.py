@@ -158,8 +158,12 @@ class Settings(BaseModel):
 
     def database_id(self) -> str:
         """See `addresses.database_id`; empty where no database is set, as for the OpenAPI document alone."""
-        is_set = self.database_url or self.database_url_file
-        return addresses.database_id(self.current_database_url()) if is_set else ""
+        return addresses.database_id(self.current_database_url()) if self.has_database else ""
+
+    @property
+    def has_database(self) -> bool:
+        """Whether there is one to ask for `current_database_url`."""
+        return bool(self.database_url or self.database_url_file)
 
     def current_database_direct_url(self) -> str:
         """As `current_database_url`, for migrations: past a connection pooler, when there is one."""

@@ -1,11 +1,16 @@
 """An OTLP endpoint that keeps what it accepts."""
 
+import base64
 import gzip
+import json
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
 
+from google.protobuf.json_format import MessageToDict
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
@@ -28,6 +33,21 @@ class Collector:
 
     def trace(self, trace_id: str) -> list[Span]:
         return [span for span in self.spans() if span.trace_id.hex() == trace_id]
+
+
+def write_lines(requests: list[ExportTraceServiceRequest], path: Path) -> Path:
+    """As OTLP JSON, a request a line; its ids are hexadecimal, unlike protobuf's own JSON."""
+    path.write_text("".join(json.dumps(_hexadecimal(MessageToDict(request))) + "\n" for request in requests))
+    return path
+
+
+def _hexadecimal(value: Any) -> Any:
+    if isinstance(value, list):
+        return [_hexadecimal(one) for one in value]
+    if not isinstance(value, dict):
+        return value
+    ids = {"traceId", "spanId", "parentSpanId"}
+    return {name: base64.b64decode(one).hex() if name in ids else _hexadecimal(one) for name, one in value.items()}
 
 
 def attributes(span: Span) -> dict[str, str]:

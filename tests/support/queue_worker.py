@@ -16,7 +16,7 @@ class Worker(Running):
     def __init__(self, directory: Path, url: str, **settings: object) -> None:
         (port,) = free_ports(1)
         values = {"INVENTORY_DATABASE_URL": url, "INVENTORY_HOST": "127.0.0.1", "INVENTORY_MANAGEMENT_PORT": port}
-        values |= {f"INVENTORY_{name.upper()}": value for name, value in settings.items()}
+        values |= {name if name.startswith("OTEL_") else f"INVENTORY_{name.upper()}": v for name, v in settings.items()}
         super().__init__([*MODULE, "worker"], clean_environment(values), directory)
         self.management = f"http://127.0.0.1:{port}"
 
