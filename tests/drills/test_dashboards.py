@@ -62,10 +62,9 @@ class Answer:
     exemplars: int
 
 
+@pytest.mark.skipif(not is_there(), reason="NOT PROVEN: no prometheus is on PATH, and so no panel was seen with data")
 def test_every_panel_has_data(drill: Drill, request: pytest.FixtureRequest) -> None:
     """Two server workers, a queue worker, faults, and a Prometheus: what each panel of each dashboard has to show"""
-    if not is_there():
-        pytest.skip("NOT PROVEN: there is no prometheus on PATH, and so no panel was seen with data")
     kept: str | None = request.config.getoption("--keep-data")
     data = Path(kept).absolute() if kept else make_directory(drill.world.directory / "data")
     storage = make_directory(drill.world.directory / "storage")
