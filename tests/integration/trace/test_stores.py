@@ -5,6 +5,7 @@ import os
 import subprocess
 import uuid
 from pathlib import Path
+from typing import Any
 
 import pytest
 from tests.support.process import REPOSITORY
@@ -56,7 +57,7 @@ async def test_one_id_joins_six_places_by_a_real_collector_with_jaeger_and_loki(
 @pytest.mark.parametrize("where", ["local", "kubernetes"])
 def test_the_collector_takes_its_configuration(where: str) -> None:
     files = [f"--config={COLLECTOR / name}.yaml" for name in ("collector", where)]
-    environment = {**os.environ, "LOG_FILES": "/tmp/none", "NODE_NAME": "node-1"}
+    environment = {**os.environ, "LOG_FILES": "none", "NODE_NAME": "node-1"}
     done = subprocess.run(["otelcol", "validate", *files], env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
 
@@ -83,7 +84,11 @@ def test_the_collector_keeps_what_failed_and_what_was_slow_and_of_the_rest_its_s
 def test_the_collector_writes_no_secret_of_a_span_or_of_a_log_line(tmp_path: Path) -> None:
     request_id, trace_id = str(uuid7()), uuid.uuid4().hex
     url = "postgresql://someone:hidden-1@db/inventory"
-    given = {"http.request.header.authorization": "Bearer hidden-2", "db.url": url, "app.request_id": request_id}
+    given: dict[str, Any] = {
+        "http.request.header.authorization": "Bearer hidden-2",
+        "db.url": url,
+        "app.request_id": request_id,
+    }
     (tmp_path / "log").write_text(log_line(request_id, f"sent Bearer hidden-3 to {url} by whsec_hidden4"))
     with stores(tmp_path, tmp_path / "log", KEPT_PERCENTAGE="100", DECISION_WAIT="1s") as opened:
         opened.send([span(trace_id, "POST /orders", 20, **given)])
