@@ -26,10 +26,13 @@ lint: $(VENV)/test ## style, types and import rules
 	$(BIN)/lint-imports
 
 test-python: $(VENV)/test $(VENV)/node helm versitygw promtool ## pytest, without tests/e2e and tests/drills
-	PATH="$(TOOLS):$$PATH" $(BIN)/pytest tests --ignore tests/e2e --ignore tests/drills --numprocesses $(PROCESSES) --dist loadfile $(ARGS)
+	PATH="$(TOOLS):$$PATH" $(BIN)/pytest tests --ignore tests/e2e --ignore tests/drills --ignore tests/alerting --numprocesses $(PROCESSES) --dist loadfile $(ARGS)
 
 drill: $(VENV)/test versitygw promtool prometheus ## faults on real processes under load, counted; SHORT=1 takes the few that CI runs
 	PATH="$(TOOLS):$$PATH" $(BIN)/pytest tests/drills -s --timeout 300 $(if $(SHORT),-m "not thorough" --times told) $(ARGS)
+
+drill-alerts: $(VENV)/test prometheus alertmanager ## each alert fires by a real fault, arrives, and ends (twenty minutes; SHORT=1 takes four of them)
+	PATH="$(TOOLS):$$PATH" $(BIN)/pytest tests/alerting -s $(if $(SHORT),-m "not thorough") $(ARGS)
 
 bench: $(VENV)/test ## the service beside a plain FastAPI application with the same SQL, as ratios; SHORT=1 only tries it
 	$(BIN)/python -m bench $(if $(SHORT),--rounds 1 --seconds 0.5 --told) $(ARGS)
@@ -100,11 +103,14 @@ promtool: NEED := the tests of rules need promtool 3
 prometheus: NEED := alerts are seen firing by prometheus 3
 alertmanager: MODULE := github.com/prometheus/alertmanager@v0.33.1
 alertmanager: NEED := alerts are routed by alertmanager
+helm versitygw promtool prometheus alertmanager: USABLE = command -v $@ >/dev/null
+# Debian's has its template in a file of another place, and is of no use without it.
+alertmanager: USABLE = { command -v $@ && { ! $@ --version 2>&1 | grep -q debian || [ -e /usr/share/prometheus/alertmanager/default.tmpl ]; }; } >/dev/null
 helm versitygw: BUILD = GOBIN="$(TOOLS)" go install $(MODULE)
 promtool prometheus alertmanager: BUILD = $(BUILD_FROM_SOURCE)
 helm versitygw promtool prometheus alertmanager: $(VENV)/python
 	@mkdir -p "$(TOOLS)"
-	@command -v $@ >/dev/null || [ -x "$(TOOLS)/$@" ] || { \
+	@$(USABLE) || [ -x "$(TOOLS)/$@" ] || { \
 		command -v go >/dev/null || { echo "$(NEED), or Go to build it" >&2; exit 1; }; \
 		echo "building $@ by Go, once (a few minutes)"; $(BUILD); }
 
@@ -117,4 +123,4 @@ source=$$(mktemp -d) && trap 'rm -rf "$$source"' EXIT && \
 		GOWORK=off go build -C "$$source" -tags remove_all_sd -trimpath -ldflags "-s -w" -o "$(TOOLS)/" ./cmd/$@
 endef
 
-.PHONY: help run observe test lint test-python drill bench bench-orders bench-telemetry e2e format chart observability requirements helm versitygw promtool prometheus alertmanager clean
+.PHONY: help run observe test lint test-python drill drill-alerts bench bench-orders bench-telemetry e2e format chart observability requirements helm versitygw promtool prometheus alertmanager clean

@@ -19,6 +19,7 @@ PLACEHOLDERS = Options(
     latency="__LATENCY__",
     minimum_rate="__MINIMUM_RATE__",
     connection_budget="__CONNECTION_BUDGET__",
+    queue_workers="__QUEUE_WORKERS__",
     runbooks="__RUNBOOKS__",
     grafana="__GRAFANA__",
 )

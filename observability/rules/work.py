@@ -15,6 +15,15 @@ def groups(options: Options) -> Iterator[Group]:
 def _jobs(options: Options) -> Iterator[Alert]:
     of = options.selector
     yield Alert(
+        "QueueWorkerAbsent",
+        f'absent(app_build_info{{{of}, component="worker"}}) * {options.queue_workers} > 0',
+        "critical",
+        "5m",
+        "No queue worker is seen",
+        "No pod of it answers Prometheus: jobs and webhooks are not done, and nothing tells how many wait.",
+        "data",
+    )
+    yield Alert(
         "JobsStalled",
         f"max by (namespace, entrypoint) (jobs_oldest_age_seconds{{{of}}}) > {options.seconds('5m'):g}",
         "critical",

@@ -55,15 +55,16 @@ def main() -> int:
     return 0
 
 
+class NotReady(Exception):
+    """A program has ended by itself, or does not answer; its log says why."""
+
+
 def _run(options: argparse.Namespace, rest: list[str], data: Path, processes: Processes, asked: Asked) -> None:
     ports, log = Ports(options.offset), data / "service.log"
     log.write_text("")
-    programs = list(found(data, ports, log))
-    for program in programs:
-        if isinstance(program, Program):
-            _start(program, data, processes, asked)
-    started = {program.name for program in programs if isinstance(program, Program)}
-    for line in _lines(programs, log):
+    outcomes = [_tried(program, data, processes, asked) for program in found(data, ports, log)]
+    started = {outcome.name for outcome in outcomes if isinstance(outcome, Program)}
+    for line in _lines(outcomes, log):
         print(line, file=sys.stderr, flush=True)
     environment = dict(os.environ)
     if COLLECTOR in started:
@@ -81,14 +82,30 @@ def _run(options: argparse.Namespace, rest: list[str], data: Path, processes: Pr
     processes.stop_last(signal.SIGTERM, END_SECONDS)
 
 
+def _tried(program: Program | Missing, data: Path, processes: Processes, asked: Asked) -> Program | Missing:
+    """What became of it: the others go on without one that does not start."""
+    try:
+        if isinstance(program, Program):
+            _start(program, data, processes, asked)
+    except NotReady:
+        return Missing(program.name, f"it does not start; {_log_of(program.name, data)} says why")
+    return program
+
+
 def _start(program: Program, data: Path, processes: Processes, asked: Asked) -> None:
-    """And wait until it is ready."""
+    """And wait until it is ready.
+
+    Raises:
+        NotReady: see there; nothing of it is left.
+    """
     with _log_of(program.name, data).open("wb") as output:
         child = processes.start(program.name, program.command, env={**os.environ, **program.environment}, output=output)
     deadline = time.monotonic() + READY_SECONDS
     while program.ready and not asked.is_so and not _answers(program.ready):
         if child.poll() is not None or time.monotonic() > deadline:
-            raise StackError(f"{program.name} does not start; {_log_of(program.name, data)} says why")
+            processes.stop_last(signal.SIGKILL, END_SECONDS)
+            processes.forget_last()
+            raise NotReady
         time.sleep(POLL_SECONDS)
 
 
@@ -100,9 +117,9 @@ def _answers(url: str) -> bool:
         return False
 
 
-def _lines(programs: list[Program | Missing], log: Path) -> list[str]:
+def _lines(outcomes: list[Program | Missing], log: Path) -> list[str]:
     lines = ["", "make observe", ""]
-    for program in programs:
+    for program in outcomes:
         if isinstance(program, Program):
             lines.append(f"  {program.name:<24} {program.url}   ({program.about})")
         else:

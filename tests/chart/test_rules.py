@@ -12,6 +12,7 @@ from .rendering import FULLNAME, Helm, Values, refusal
 ON: Values = {"metrics": {"prometheusRule": {"enabled": True}}}
 SET: Values = {
     "database": {"maxConnections": 200, "reservedConnections": 20},
+    "worker": {"enabled": False},
     "metrics": {
         "prometheusRule": {
             "enabled": True,
@@ -39,6 +40,7 @@ PODS = f"{FULLNAME}(-worker)?-[a-z0-9]+-[a-z0-9]{{5}}"
                 latency="95.5",
                 minimum_rate="2",
                 connection_budget="180",
+                queue_workers="0",
                 runbooks="https://git.example/runbooks",
                 grafana="https://grafana.example",
             ),

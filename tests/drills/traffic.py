@@ -17,7 +17,7 @@ from .load import Request
 
 GREEDY_KEY, READING_KEY = "key-of-one-who-asks-too-often", "key-of-one-who-may-only-read"
 # Of each key.
-RATE_LIMIT = "100/second"
+RATE_LIMIT = "80/second"
 STOCK = 1_000_000
 
 

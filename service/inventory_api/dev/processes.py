@@ -83,6 +83,10 @@ class Processes:
         except subprocess.TimeoutExpired:
             child.kill()
 
+    def forget_last(self) -> None:
+        """The child that was started last has ended, and its end is no matter any more."""
+        self._children.pop()
+
     def stop(self) -> None:
         """End what is left, last started first."""
         for _, child in reversed(self._children):

@@ -1,0 +1,321 @@
+"""What is done to the service. Each is a context manager that heals what it did, also when the drill fails."""
+
+import asyncio
+import os
+import socket
+import threading
+import uuid
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, suppress
+from pathlib import Path
+
+import asyncpg
+import psutil
+
+from tests.drills.drill import all_up
+from tests.drills.faults import frozen, stopped
+from tests.drills.partners import fails, has_left, subscribe, takes
+from tests.support.process import SERVE
+from tests.support.service import AUTHORIZATION
+from tests.support.waiting import let_pass, wait_until
+
+from .scene import WORKERS, Scene
+
+LONGEST_SECONDS = 300.0
+UNKNOWN_KIND = "of_a_later_release"
+ADD_JOBS = """
+INSERT INTO pgqueuer (entrypoint, priority, headers, status)
+SELECT $1, 0, '{}', 'queued' FROM generate_series(1, $2::integer)
+"""
+POISON = (
+    "INSERT INTO pgqueuer (entrypoint, priority, payload, headers, status) VALUES ('event', 0, '{', '{}', 'queued')"
+)
+REMOVE_JOBS = "DELETE FROM pgqueuer WHERE entrypoint = $1"
+REMOVE_DEAD = "DELETE FROM pgqueuer WHERE status = 'failed'"
+PAST_THE_SERVICE = "UPDATE stock_level SET on_hand = on_hand + $1::integer WHERE sku = 'A-0'"
+FORGET_MIGRATION = (
+    "DELETE FROM _pogo_migration WHERE migration_id = (SELECT max(migration_id) FROM _pogo_migration) RETURNING *"
+)
+MEMORY = Path("/sys/fs/cgroup/memory")
+
+
+@contextmanager
+def database_stopped(scene: Scene) -> Iterator[None]:
+    with stopped(scene.world.postgres):
+        yield
+    wait_until(scene.server.is_ready, 60)
+
+
+@contextmanager
+def rows_locked(scene: Scene, held: float, let_go: float) -> Iterator[None]:
+    """Somebody else locks the items for `held` seconds, again and again."""
+    ended = threading.Event()
+
+    async def lock_and_let_go() -> None:
+        connection = await asyncpg.connect(scene.world.database_url)
+        try:
+            for _ in range(int(LONGEST_SECONDS / (held + let_go))):
+                async with connection.transaction():
+                    await connection.execute("LOCK TABLE item IN ACCESS EXCLUSIVE MODE")
+                    await asyncio.sleep(held)
+                if await asyncio.to_thread(ended.wait, let_go):
+                    return
+        finally:
+            await connection.close()
+
+    thread = threading.Thread(target=lambda: asyncio.run(lock_and_let_go()))
+    thread.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        thread.join()
+
+
+@contextmanager
+def slow(scene: Scene) -> Iterator[None]:
+    with rows_locked(scene, 0.8, 0.2):
+        yield
+
+
+@contextmanager
+def pool_taken(scene: Scene) -> Iterator[None]:
+    with rows_locked(scene, 1.9, 0.05), scene.clients.more(40):
+        yield
+
+
+@contextmanager
+def redis_stopped(scene: Scene) -> Iterator[None]:
+    with stopped(scene.world.redis):
+        yield
+
+
+@contextmanager
+def storage_gone(scene: Scene) -> Iterator[None]:
+    away = scene.storage.with_name("storage-away")
+    scene.storage.rename(away)
+    scene.storage.write_text("no directory")
+    try:
+        yield
+    finally:
+        scene.storage.unlink()
+        away.rename(scene.storage)
+
+
+@contextmanager
+def server_worker_frozen(scene: Scene) -> Iterator[None]:
+    with frozen(scene.server.server_workers()[0]):
+        yield
+
+
+@contextmanager
+def server_workers_killed(scene: Scene) -> Iterator[None]:
+    for _ in range(6):
+        wait_until(lambda: all_up(scene.server, WORKERS))
+        with suppress(psutil.NoSuchProcess):
+            scene.server.server_workers()[0].kill()
+        let_pass(0.5)
+    yield
+    wait_until(lambda: all_up(scene.server, WORKERS))
+
+
+@contextmanager
+def server_worker_held_back(scene: Scene) -> Iterator[None]:
+    """It runs for a tenth of each half second."""
+    ended = threading.Event()
+    process = scene.server.server_workers()[0]
+
+    def hold_back() -> None:
+        for _ in range(int(LONGEST_SECONDS / 0.5)):
+            process.suspend()
+            is_over = ended.wait(0.45)
+            process.resume()
+            if is_over or ended.wait(0.1):
+                return
+
+    thread = threading.Thread(target=hold_back)
+    thread.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        thread.join()
+
+
+@contextmanager
+def api_frozen(scene: Scene) -> Iterator[None]:
+    """Nobody of it answers."""
+    with frozen(psutil.Process(scene.server.process.pid)):
+        yield
+    wait_until(scene.server.is_ready, 60)
+
+
+@contextmanager
+def queue_worker_frozen(scene: Scene) -> Iterator[None]:
+    with frozen(psutil.Process(scene.worker.process.pid)):
+        yield
+
+
+@contextmanager
+def jobs_that_nobody_does(scene: Scene) -> Iterator[None]:
+    """More come all the time."""
+    ended = threading.Event()
+
+    def add() -> None:
+        for _ in range(int(LONGEST_SECONDS / 0.5)):
+            scene.sql(ADD_JOBS, UNKNOWN_KIND, 40)
+            if ended.wait(0.5):
+                return
+
+    thread = threading.Thread(target=add)
+    thread.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        thread.join()
+        scene.sql(REMOVE_JOBS, UNKNOWN_KIND)
+
+
+@contextmanager
+def job_poisoned(scene: Scene) -> Iterator[None]:
+    scene.sql(POISON)
+    try:
+        yield
+    finally:
+        scene.sql(REMOVE_DEAD)
+
+
+@contextmanager
+def partner_fails(scene: Scene) -> Iterator[None]:
+    partner = scene.partners.add(fails)
+    subscribe(scene.server, partner, "order.created")
+    try:
+        yield
+    finally:
+        partner.behaviour = takes
+
+
+@contextmanager
+def partner_has_left(scene: Scene) -> Iterator[None]:
+    subscribe(scene.server, scene.partners.add(has_left), "order.created")
+    yield
+
+
+@contextmanager
+def level_changed(scene: Scene) -> Iterator[None]:
+    scene.sql(PAST_THE_SERVICE, 7)
+    try:
+        yield
+    finally:
+        scene.sql(PAST_THE_SERVICE, -7)
+
+
+@contextmanager
+def ledger_not_looked_at(scene: Scene) -> Iterator[None]:
+    scene.clients.verifies = False
+    try:
+        yield
+    finally:
+        scene.clients.verifies = True
+
+
+@contextmanager
+def wrong_keys(scene: Scene) -> Iterator[None]:
+    scene.clients.authorization = {"Authorization": "Bearer of-somebody-else"}
+    try:
+        yield
+    finally:
+        scene.clients.authorization = AUTHORIZATION
+
+
+@contextmanager
+def keys_file_broken(scene: Scene) -> Iterator[None]:
+    right = scene.world.keys_file.read_text()
+    scene.world.keys_file.write_text("{")
+    try:
+        yield
+    finally:
+        scene.world.keys_file.write_text(right)
+
+
+@contextmanager
+def nobody_asks(scene: Scene) -> Iterator[None]:
+    scene.clients.are_there = False
+    try:
+        yield
+    finally:
+        scene.clients.are_there = True
+
+
+@contextmanager
+def collector_refuses(scene: Scene) -> Iterator[None]:
+    scene.collector_answers = 400
+    try:
+        yield
+    finally:
+        scene.collector_answers = 200
+
+
+@contextmanager
+def another_commit(scene: Scene) -> Iterator[None]:
+    """One that also wants connections which are not there for it."""
+    with scene.another(_name("another"), commit="another", pool_max=8):
+        yield
+
+
+@contextmanager
+def schema_behind(scene: Scene) -> Iterator[None]:
+    (row,) = scene.sql(FORGET_MIGRATION)
+    columns, places = ", ".join(row.keys()), ", ".join(f"${at}" for at in range(1, len(row) + 1))
+    try:
+        yield
+    finally:
+        scene.sql(f"INSERT INTO _pogo_migration ({columns}) VALUES ({places})", *row.values())  # noqa: S608
+
+
+@contextmanager
+def descriptors_taken(scene: Scene) -> Iterator[None]:
+    """The limit is small, and connections that say nothing take what there is."""
+    command = ["sh", "-c", 'ulimit -n 160; exec "$@"', "sh", *SERVE]
+    with scene.another(_name("descriptors"), command) as server, ExitStack() as stack:
+        ended = threading.Event()
+        address = ("127.0.0.1", server.port)
+
+        def take() -> None:
+            for _ in range(int(LONGEST_SECONDS)):
+                with suppress(OSError), ExitStack() as taken:
+                    for _ in range(130):
+                        taken.enter_context(socket.create_connection(address, 1))
+                    if ended.wait(1):
+                        return
+                if ended.wait(0.01):
+                    return
+
+        thread = threading.Thread(target=take)
+        thread.start()
+        stack.callback(thread.join)
+        stack.callback(ended.set)
+        yield
+
+
+@contextmanager
+def memory_nearly_full(scene: Scene) -> Iterator[None]:
+    """In a control group with a limit that it has nearly reached."""
+    group = MEMORY / f"inventory-api-drill-{os.getpid()}"
+    group.mkdir()
+    try:
+        command = ["sh", "-c", f'echo $$ > {group}/cgroup.procs; exec "$@"', "sh", *SERVE]
+        name = _name("memory")
+        with scene.another(name, command):
+            used = wait_until(lambda: scene.state_of(f'cgroup_memory_working_set_bytes{{pod="{name}"}}'))
+            assert used is not None
+            (group / "memory.limit_in_bytes").write_text(str(int(used * 1.06)))
+            yield
+    finally:
+        wait_until(lambda: not (group / "cgroup.procs").read_text())
+        group.rmdir()
+
+
+def _name(kind: str) -> str:
+    return f"{kind}-{uuid.uuid4().hex[:6]}"

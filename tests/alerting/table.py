@@ -1,0 +1,59 @@
+"""docs/alerts.md: which alerts were seen, by what, and how soon; written by the run itself."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from observability.rules import Alert
+
+from .cases import RECEIVERS
+from .watching import DIVIDE, Watch
+
+PAGE = Path(__file__).parents[2] / "docs" / "alerts.md"
+HEAD = """\
+<!-- Written by `make drill-alerts ARGS=--write`; do not edit. -->
+# Alerts, as they were seen
+
+`make drill-alerts` runs the service, with two server workers, a queue worker, partners and clients, beside a real
+Prometheus and a real Alertmanager, does to it what is in the table, and waits until each alert is inactive, pending,
+firing, received, over, and told to be over. The rules are those of the chart with every window, `for` and age divided
+by {divide}: an hour is a minute. Thresholds are as they are. Scrapes and evaluations are a second apart; for `NoTraffic` a day
+is a minute, for `LedgerUnchecked` two days are 40 s. What each means and what to do: [runbooks](runbooks/README.md).
+
+**{count} alerts, {fired} fired and were received, {ended} ended and were told to have ended.** Seconds are from the fault, and for
+the last column from its end; times {divide} they are about what the real windows take.
+
+| alert | fault | pending | firing | received by | ended |
+|---|---|---|---|---|---|
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """Of one alert; seconds, or nothing where there is no such state."""
+
+    key: str
+    about: str
+    receiver: str
+    pending: float | None = None
+    firing: float | None = None
+    ended: float | None = None
+
+    @classmethod
+    def of(cls, alert: Alert, key: str, about: str, watch: Watch, since: float, healed: float) -> "Row":
+        seen = watch.seen[key]
+        pending = seen["pending"] - since if "pending" in seen else None
+        ended = [message.at for message in watch.receiver.told(f"InventoryApi{alert.name}", "resolved", healed)]
+        return cls(key, about, RECEIVERS[alert.severity], pending, seen["firing"] - since, max(ended) - healed)
+
+
+def write(rows: Sequence[Row]) -> None:
+    ended = sum(row.ended is not None for row in rows)
+    head = HEAD.format(divide=DIVIDE, count=len(rows), fired=len(rows), ended=ended)
+    PAGE.write_text(head + "".join(f"{_cells(row)}\n" for row in rows))
+
+
+def _cells(row: Row) -> str:
+    times = [f"{value:.0f}" if value is not None else "" for value in (row.pending, row.firing)]
+    ended = f"{row.ended:.0f}" if row.ended is not None else "never"
+    return f"| {' | '.join([row.key, row.about, *times, row.receiver, ended])} |"

@@ -1,0 +1,106 @@
+"""Each alert: inactive, pending, firing, told to the right receiver, and told as ended once the fault is over."""
+
+import time
+from collections.abc import Iterator
+from functools import partial
+
+import pytest
+
+from observability import rules
+from tests.support.waiting import await_claim
+
+from . import faults
+from .cases import CASES, RECEIVERS, Case
+from .receiver import Message
+from .scene import Scene, playing
+from .table import Row
+from .watching import Watch, missing
+
+ALERTS = {
+    f"{alert.name} {alert.labels['window']}" if "window" in alert.labels else alert.name: alert
+    for alert in rules.alerts(rules.Options("drill", "inventory-api"))
+}
+# Seconds that a fault may take to be seen, and its end: the longest windows and waits are some minutes here.
+FIRES, ENDS = 240.0, 600.0
+
+
+@pytest.fixture(scope="module")
+def scene() -> Iterator[Scene]:
+    if absent := missing():
+        pytest.fail(f"not on PATH: {', '.join(absent)}; `make {' '.join(absent)}` builds them by Go")
+    with playing() as played:
+        yield played
+
+
+@pytest.fixture
+def calm(scene: Scene) -> Scene:
+    """Once nothing fires but the watchdog, and what ends late of an earlier fault."""
+    late = {key for key in ALERTS if key.endswith((" 6h", " 1d", " 3d"))}
+
+    def is_calm() -> bool:
+        firing = {key for key, state in scene.watch.now.items() if state != "inactive"}
+        return bool(scene.watch.now) and firing - late <= {"Watchdog"}
+
+    await_claim("nothing fires", is_calm, ENDS)
+    return scene
+
+
+def test_there_is_a_fault_for_each_alert() -> None:
+    assert {key for case in CASES for key in case.alerts} | {"Watchdog"} == set(ALERTS)
+
+
+@pytest.mark.parametrize(
+    "case",
+    [
+        pytest.param(
+            case, id="-".join(case.alerts).replace(" ", "-"), marks=() if case.is_short else pytest.mark.thorough
+        )
+        for case in CASES
+    ],
+)
+@pytest.mark.timeout(900)
+def test_an_alert_fires_by_a_fault_and_ends_with_it(calm: Scene, case: Case, rows: list[Row]) -> None:
+    if case.fault is faults.memory_nearly_full and not faults.MEMORY.is_dir():
+        pytest.skip("NOT PROVEN: there is no control group of version 1 for memory here")
+    watch = calm.watch
+    since = watch.forget()
+    with case.fault(calm):
+        for key in case.alerts:
+            await_claim(f"{key} fires", partial(watch.was, key, "firing"), FIRES)
+            await_claim(f"{key} is received", partial(_told, watch, key, "firing", since), 60)
+    healed = time.monotonic()
+    for key in case.alerts:
+        await_claim(f"{key} has ended", partial(watch.is_in, key, "inactive"), ENDS)
+        await_claim(f"{key} is told to have ended", partial(_told, watch, key, "resolved", healed), 60)
+    for key in case.alerts:
+        rows.append(Row.of(ALERTS[key], key, case.about, watch, since, healed))
+        assert not ALERTS[key].hold.strip("0s") or "pending" in watch.seen[key], "it waits before it fires"
+    told = {
+        message.labels["alertname"].removeprefix(rules.PREFIX)
+        for message in watch.receiver.messages
+        if message.at >= since and message.status == "firing"
+    }
+    assert not told & {*case.silenced}, "one fault pages once"
+    meant = {key.split()[0] for key in case.alerts} | {"Watchdog"}
+    others = {name for name in told - meant if not name.startswith(case.besides or ("-",))}
+    assert others <= {"AvailabilityBurn", "LatencyBurn"}, "no alert fires that is not meant"
+
+
+def test_the_watchdog_is_received_all_the_time(scene: Scene, rows: list[Row]) -> None:
+    """By the receiver that is for it."""
+    message = await_claim("it is received", lambda: _told(scene.watch, "Watchdog", "firing", 0.0), 90)
+    assert message.receiver == "heartbeat"
+    rows.append(Row(key="Watchdog", about="none: it always fires", receiver="heartbeat"))
+
+
+def _told(watch: Watch, key: str, status: str, since: float) -> Message | None:
+    """The message of that alert, in the right place."""
+    alert = ALERTS[key]
+    found = watch.receiver.told(f"{rules.PREFIX}{alert.name}", status, since)
+    mine = [message for message in found if alert.labels.items() <= message.labels.items()]
+    assert all(
+        message.receiver == RECEIVERS[alert.severity]
+        for message in mine
+        if message.labels["severity"] == alert.severity
+    )
+    return next((message for message in mine if message.labels["severity"] == alert.severity), None)
