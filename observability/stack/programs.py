@@ -25,7 +25,6 @@ NUMBERS = {
     "collector": 4318,
     "jaeger": 16686,
     "jaeger_otlp": 14318,
-    "jaeger_other": 14317,
     "loki": 3100,
     "loki_other": 3101,
     "grafana": 3000,
@@ -124,15 +123,9 @@ def _jaeger(ports: Ports) -> Program | Missing:
     binary = shutil.which("jaeger")
     if binary is None:
         return Missing("Jaeger", "`jaeger` is not on PATH: traces are not kept")
-    settings = {
-        "receivers.otlp.protocols.http.endpoint": ports.address("jaeger_otlp"),
-        "receivers.otlp.protocols.grpc.endpoint": ports.address("jaeger_other"),
-        "extensions.jaeger_query.http.endpoint": ports.address("jaeger"),
-        "extensions.jaeger_query.grpc.endpoint": f"{HOST}:0",
-        "service.telemetry.metrics.level": "none",
-    }
-    command = (binary, *(f"--set={name}={value}" for name, value in settings.items()))
-    return Program("Jaeger", command, ports.url("jaeger"), ports.url("jaeger"), "traces")
+    command = (binary, f"--config={OBSERVABILITY / 'stack' / 'jaeger.yaml'}")
+    environment = {"JAEGER_QUERY": ports.address("jaeger"), "JAEGER_OTLP": ports.address("jaeger_otlp")}
+    return Program("Jaeger", command, ports.url("jaeger"), ports.url("jaeger"), "traces", environment)
 
 
 def _loki(data: Path, ports: Ports) -> Program | Missing:

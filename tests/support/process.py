@@ -48,6 +48,16 @@ def free_pair() -> int:
             return port
 
 
+def is_free(port: int) -> bool:
+    """Whether nobody listens on it, on loopback."""
+    with socket.socket() as probe:
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+        return True
+
+
 def clean_environment(values: Mapping[str, object]) -> dict[str, str]:
     """This process's environment with these settings and no others."""
     inherited = {name: value for name, value in os.environ.items() if not name.startswith(("INVENTORY_", "OTEL_"))}

@@ -25,6 +25,7 @@ def window(request_id: str, hours: float, now: datetime) -> Window:
 def _made_at(request_id: str) -> datetime | None:
     try:
         given = UUID(request_id)
+        return datetime.fromtimestamp((given.int >> 80) / 1000, UTC) if given.version == UUID_V7 else None
     except ValueError:
+        # No UUID, or one of a year that no calendar has.
         return None
-    return datetime.fromtimestamp((given.int >> 80) / 1000, UTC) if given.version == UUID_V7 else None

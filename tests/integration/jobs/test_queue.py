@@ -2,7 +2,9 @@
 
 import asyncio
 import json
+import uuid
 from collections import Counter
+from datetime import timedelta
 from functools import partial
 from typing import Any
 
@@ -13,13 +15,18 @@ from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from pgqueuer.adapters.drivers.asyncpg import AsyncpgDriver
 from pgqueuer.adapters.persistence.queries import Queries
+from pgqueuer.domain.models import TracebackRecord
+from pgqueuer.domain.types import JobId, QueueEntrypoint, QueueManagerId
+from pgqueuer.ports.repository import EntrypointExecutionParameter
 from tests.support.database import execute, fetch
 from tests.support.waiting import eventually
 from tests.support.working import BY_THE_TEST, QUICK, add, database, until, working
 
+from inventory_api.jobs.driver import PollingDriver
 from inventory_api.jobs.handlers import Work
 from inventory_api.jobs.model import ENTRYPOINTS, SCHEDULES, Entrypoint, Job
 from inventory_api.jobs.queue import enqueue
+from inventory_api.jobs.repository import Repository
 from inventory_api.telemetry import request_context
 from inventory_api.telemetry.metrics import JOB_ENTRYPOINTS
 from inventory_api.telemetry.request_context import RequestContext
@@ -27,6 +34,9 @@ from inventory_api.telemetry.request_context import RequestContext
 UNUSED_INDEXES = (
     "pgqueuer_priority_id_id1_idx", "pgqueuer_updated_id_id1_idx", "pgqueuer_log_not_aggregated", "pgqueuer_log_status",
 )  # fmt: skip
+
+
+ENDS = "SELECT * FROM pgqueuer_log WHERE status IN ('successful', 'failed') ORDER BY job_id"
 
 
 async def jobs(url: str) -> list[Any]:
@@ -57,6 +67,30 @@ async def test_our_statement_writes_what_the_librarys_writes(database_url: str) 
     first, second = await jobs(database_url)
     differs = {name for name in dict(first) if first[name] != second[name]}
     assert differs <= {"id", "created", "updated", "heartbeat", "execute_after", "dedupe_key"}
+
+
+async def test_what_our_statement_logs_is_what_the_librarys_logs_and_the_ids_of_the_request(database_url: str) -> None:
+    await add(database_url, {"n": 1}, {"n": 2}, {"n": 3}, {"n": 4})
+    failure = TracebackRecord.from_exception(RuntimeError("no"), JobId(3))
+    pool = await asyncpg.create_pool(database_url, min_size=1, max_size=1)
+    ours, librarys = Repository(PollingDriver(pool)), Queries(PollingDriver(pool))
+    taken = await librarys.dequeue(
+        4,
+        {QueueEntrypoint(QUICK.name): EntrypointExecutionParameter(0)},
+        QueueManagerId(uuid.uuid4()),
+        None,
+        timedelta(seconds=30),
+    )
+    first, second, third, fourth = sorted(taken, key=lambda job: job.id)
+    await ours.log_jobs([(first, "successful", None), (third, "failed", failure)])
+    await librarys.log_jobs([(second, "successful", None), (fourth, "failed", failure)])
+    await pool.close()
+    logged = await asyncio.to_thread(fetch, database_url, ENDS)
+    for mine, theirs in ((logged[0], logged[1]), (logged[2], logged[3])):
+        assert {name for name in dict(mine) if mine[name] != theirs[name]} <= {"id", "created", "job_id", "request_id"}
+        assert mine["request_id"] == BY_THE_TEST.request_id
+    left = [(job["id"], job["status"], job["queue_manager_id"]) for job in await jobs(database_url)]
+    assert left == [(third.id, "failed", None), (fourth.id, "failed", None)]
 
 
 async def test_a_job_commits_with_its_transaction_or_is_not_there(database_url: str) -> None:

@@ -1,0 +1,100 @@
+"""With a real collector, Jaeger and Loki, configured as `make observe` and the docs have them."""
+
+import json
+import os
+import subprocess
+import uuid
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tests.support.process import REPOSITORY
+from tests.support.shop import shop, trace
+from tests.support.stores import log_line, missing, span, stores
+from tests.support.waiting import eventually, wait_until
+from uuid_utils.compat import uuid7
+
+pytestmark = [
+    pytest.mark.skipif(bool(missing()), reason=f"NOT RUN, as not on PATH: {', '.join(missing())}"),
+    pytest.mark.timeout(300),
+]
+COLLECTOR = REPOSITORY / "observability" / "collector"
+ERROR = 2
+
+
+async def test_one_id_joins_six_places_by_a_real_collector_with_jaeger_and_loki(
+    database_url: str, keys_file: Path, tmp_path: Path
+) -> None:
+    request_id = str(uuid7())
+    environment = {"KEPT_PERCENTAGE": "100", "DECISION_WAIT": "1s"}
+    (tmp_path / "stores").mkdir()
+    with stores(tmp_path / "stores", tmp_path / "*" / "stdout", **environment) as opened:
+        async with shop(tmp_path, database_url, keys_file, OTEL_EXPORTER_OTLP_ENDPOINT=opened.collector) as selling:
+            await selling.order(request_id)
+            await selling.delivered()
+            options = ("--loki", opened.loki, "--jaeger", opened.jaeger)
+
+            async def whole() -> str:
+                done = await selling.trace(request_id, *options, "--json")
+                found = json.loads(done.stdout)
+                spans = {one["name"] for one in found["spans"]["rows"]}
+                is_whole = {"POST /orders", "job event", "webhook deliver"} <= spans and len(found["logs"]["rows"]) >= 3
+                return str(done.stdout) if is_whole and done.returncode == 0 else ""
+
+            found = json.loads(await eventually(whole, 90))
+            page = await selling.trace(request_id, *options)
+            alone = await trace(request_id, "--jaeger", opened.jaeger)
+    (trace_id,) = found["trace_ids"]
+    places = ("logs", "spans", "audit", "movements", "jobs", "deliveries")
+    assert {row["trace_id"] for name in places for row in found[name]["rows"]} == {trace_id}
+    assert [len(found[name]["rows"]) for name in places[2:]] == [1, 1, 1, 1]
+    assert found["deliveries"]["rows"][0]["attempts"][0]["status_code"] == 204
+    assert page.returncode == 0
+    # By the tag of a span, where neither a log nor a database is asked.
+    assert f"trace    {trace_id}\n" in alone.stdout
+
+
+@pytest.mark.parametrize("where", ["local", "kubernetes"])
+def test_the_collector_takes_its_configuration(where: str) -> None:
+    files = [f"--config={COLLECTOR / name}.yaml" for name in ("collector", where)]
+    environment = {**os.environ, "LOG_FILES": "none", "NODE_NAME": "node-1"}
+    done = subprocess.run(["otelcol", "validate", *files], env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+
+
+def test_the_collector_keeps_what_failed_and_what_was_slow_and_of_the_rest_its_share(tmp_path: Path) -> None:
+    failed, slow, ordinary, late = (uuid.uuid4().hex for _ in range(4))
+    with stores(tmp_path, tmp_path / "none", KEPT_PERCENTAGE="0", DECISION_WAIT="1s") as opened:
+        opened.send([span(failed, "POST /orders", 20), span(failed, "webhook deliver", 5, kind=3, status=ERROR)])
+        opened.send([span(slow, "POST /orders", 300)])
+        opened.send([span(ordinary, "POST /orders", 20)])
+        opened.send([span(late, "POST /orders", 20), span(late, "job event", 2_000, kind=5)])
+        wait_until(lambda: opened.trace(failed) and opened.trace(slow))
+        # Decided on after the others: what was before it has been, too.
+        marker = uuid.uuid4().hex
+        opened.send([span(marker, "POST /orders", 20, status=ERROR)])
+        wait_until(lambda: opened.trace(marker))
+        assert "POST /orders" in opened.trace(failed)
+        assert opened.trace(ordinary) == ""
+        assert opened.trace(late) == ""
+        opened.send([span(failed, "webhook deliver again", 5, kind=3)])
+        wait_until(lambda: "webhook deliver again" in opened.trace(failed))
+
+
+def test_the_collector_writes_no_secret_of_a_span_or_of_a_log_line(tmp_path: Path) -> None:
+    request_id, trace_id = str(uuid7()), uuid.uuid4().hex
+    url = "postgresql://someone:hidden-1@db/inventory"
+    given: dict[str, Any] = {
+        "http.request.header.authorization": "Bearer hidden-2",
+        "db.url": url,
+        "app.request_id": request_id,
+    }
+    (tmp_path / "log").write_text(log_line(request_id, f"sent Bearer hidden-3 to {url} by whsec_hidden4"))
+    with stores(tmp_path, tmp_path / "log", KEPT_PERCENTAGE="100", DECISION_WAIT="1s") as opened:
+        opened.send([span(trace_id, "POST /orders", 20, **given)])
+        kept = wait_until(lambda: opened.trace(trace_id))
+        (line,) = wait_until(lambda: opened.lines(request_id))
+    assert request_id in kept
+    assert "hidden" not in kept
+    assert "hidden" not in line
+    assert json.loads(line)["request_id"] == request_id
