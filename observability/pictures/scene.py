@@ -26,11 +26,14 @@ from observability import rules
 NAMESPACE, RELEASE = "shop", "inventory"
 SCRAPE_INTERVAL = "5s"
 # Requests/s: as always, of a crowd, and of one key that may not have so many.
-RATE, CROWD, GREED = 20.0, 80.0, 150.0
+RATE, CROWD, GREED = 20.0, 40.0, 75.0
+RATE_LIMIT = "50/second"
+# Until rates are of full windows.
+WARM_UP_SECONDS = 120
 CALM_SECONDS = 100
 SERVER: dict[str, Any] = {
     "workers": 2,
-    "rate_limit": traffic.RATE_LIMIT,
+    "rate_limit": RATE_LIMIT,
     "OTEL_TRACES_SAMPLER": "parentbased_traceidratio",
     "OTEL_TRACES_SAMPLER_ARG": "0.05",
 }
@@ -67,12 +70,13 @@ def played(data: Path) -> Iterator[Seen]:
         well, unwell = there.add(), there.add()
         for partner in (well, unwell):
             subscribe(server, partner, "order.created")
-        began = time.time()
+        began = time.time() + WARM_UP_SECONDS
         _play(drill, server, unwell, storage)
         yield Seen(watching.url, began, time.time())
 
 
 def _play(drill: Drill, server: Server, partner: Partner, storage: Path) -> None:
+    """Each fault between two calms."""
     skus = traffic.stock(server, 5)
     drill.world.fetch(VERIFY)
 
@@ -86,6 +90,7 @@ def _play(drill: Drill, server: Server, partner: Partner, storage: Path) -> None
         traffic.files(server, skus[0], storage)
         phase("as always", CALM_SECONDS)
 
+    phase("to warm up", WARM_UP_SECONDS)
     calm()
     with _failing(partner):
         phase("a partner fails", 60)
@@ -94,10 +99,10 @@ def _play(drill: Drill, server: Server, partner: Partner, storage: Path) -> None
         phase("Redis is stopped", 40)
     calm()
     with frozen(drill.world.postgres_process()):
-        phase("PostgreSQL is frozen", 12)
+        phase("PostgreSQL is frozen", 6)
     calm()
     greedy = drill.load(server, traffic.greedy(), rate=GREED)
-    phase("a crowd comes, and one asks too often", 40, CROWD)
+    phase("a crowd comes, and one asks too often", 30, CROWD)
     greedy.stop()
     calm()
     server.server_workers()[0].kill()

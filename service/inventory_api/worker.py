@@ -40,6 +40,8 @@ async def run(settings: Settings) -> int:
     """
     metrics, drain, asked = Metrics(), Drain(), asyncio.Event()
     metrics.build_info.labels(version=__version__, commit=settings.commit, component="worker").set(1)
+    # It reads none, which is no failure.
+    metrics.registry.unregister(metrics.api_keys_loaded)
     json_logging.count_records(metrics.log_records)
     # One more, by which the queue is measured, and webhooks are claimed and recorded.
     patient = settings.model_copy(update={"pool_acquire_timeout": ACQUIRE_SECONDS})

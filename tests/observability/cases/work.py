@@ -180,7 +180,7 @@ CASES = (
     Case(
         "KeyFileUnreadable",
         "by one of two server workers",
-        {KEYS: "1x9", KEYS_2: "1 0x9", UP: "1x9"},
+        {KEYS: "1x9", KEYS_2: "1 0x9"},
         "6m",
         [
             Firing(
@@ -196,14 +196,8 @@ CASES = (
     Case(
         "KeyFileUnreadable",
         "for four minutes",
-        {KEYS: "1 0x4 1x9", one("api_keys_last_reload_successful", API_2): "1x20", UP: "1x20"},
+        {KEYS: "1 0x4 1x9", one("api_keys_last_reload_successful", API_2): "1x20"},
         "15m",
         not_before="5m",
-    ),
-    Case(
-        "KeyFileUnreadable",
-        "of a queue worker, which reads none",
-        {one("api_keys_last_reload_successful", QUEUE_WORKER): "0x20", OF_QUEUE_WORKER: "1x20"},
-        "15m",
     ),
 )

@@ -52,7 +52,10 @@ function Head({ picture: { board, chosen, range } }: { picture: Picture }): Reac
           {text}
         </span>
       ))}
-      <span style={{ ...box, fontSize: 12, marginLeft: 'auto' }}>{from} to {to?.slice(11)} UTC</span>
+      <span style={{ color: theme.colors.text.secondary, fontSize: 12, marginLeft: 'auto' }}>
+        drawn by Grafana's UI components, without Grafana
+      </span>
+      <span style={{ ...box, fontSize: 12 }}>{from} to {to?.slice(11)} UTC</span>
     </div>
   );
 }
