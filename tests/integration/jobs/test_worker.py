@@ -9,6 +9,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 from tests.support.database import fetch
 from tests.support.process import MODULE, clean_environment
@@ -97,6 +98,11 @@ def test_it_tells_that_it_is_ready_and_how_many_connections_it_may_open(worker: 
     """One for each of its four jobs, and the four that the chart's budget counts beside them."""
     assert worker.metric("health_ready") == 1
     assert worker.metric("db_client_connection_max") == 4 + 4
+
+
+def test_it_tells_nothing_of_keys_which_it_does_not_read(worker: Worker) -> None:
+    """A gauge at 0 would be taken for a file that could not be read."""
+    assert "api_keys_last_reload_successful" not in httpx.get(f"{worker.management}/metrics").text
 
 
 def test_it_ends_while_the_database_is_not_there(tmp_path: Path) -> None:
