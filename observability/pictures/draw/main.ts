@@ -20,22 +20,26 @@ const FONTS = new Map([
   ['/public/fonts/inter/Inter-Regular.woff2', 'inter-latin-400-normal.woff2'],
   ['/public/fonts/inter/Inter-Medium.woff2', 'inter-latin-500-normal.woff2'],
 ]);
-const PAGE = '<!doctype html><link rel="stylesheet" href="page.css"><body style="margin: 0"><div id="root"></div><script src="page.js"></script>';
+const PAGE = `<!doctype html>
+<link rel="stylesheet" href="page.css">
+<body style="margin: 0"><div id="root"></div><script src="page.js"></script>`;
+const WIDTH = 1600;
 
 const { values: options } = parseArgs({
   options: {
     prometheus: { type: 'string', default: 'http://127.0.0.1:9090' },
-    dashboards: { type: 'string', default: '.' },
-    out: { type: 'string', default: '.' },
     from: { type: 'string', default: String(Date.now() / 1_000 - 3_600) },
     to: { type: 'string', default: String(Date.now() / 1_000) },
+    dashboards: { type: 'string', default: '.' },
+    out: { type: 'string', default: '.' },
     browser: { type: 'string', default: 'chromium' },
-    width: { type: 'string', default: '1600' },
-    theme: { type: 'string', default: 'dark' },
   },
 });
 
+/** The page's files, by their paths. */
 async function bundle(): Promise<Map<string, string>> {
+  // In the other form some packages that they import have their default export one level deeper.
+  const grafana = ['data', 'schema', 'ui'].map((name) => [`@grafana/${name}`, join(GRAFANA, name, 'dist', 'cjs', 'index.cjs')]);
   const { outputFiles } = await build({
     entryPoints: { page: join(HERE, 'page', 'main.tsx') },
     outdir: '/',
@@ -44,8 +48,7 @@ async function bundle(): Promise<Map<string, string>> {
     minify: true,
     format: 'iife',
     jsx: 'automatic',
-    // In the other form some packages that they import have their default export one level deeper.
-    alias: Object.fromEntries(['data', 'schema', 'ui'].map((name) => [`@grafana/${name}`, join(GRAFANA, name, 'dist', 'cjs', 'index.cjs')])),
+    alias: Object.fromEntries(grafana),
     define: { 'process.env.NODE_ENV': '"production"', global: 'globalThis' },
     loader: { '.woff2': 'dataurl', '.svg': 'dataurl', '.png': 'dataurl', '.ttf': 'empty' },
     logLevel: 'error',
@@ -72,28 +75,25 @@ async function serve(page: Page): Promise<void> {
   });
 }
 
-async function draw(page: Page, path: string, width: number): Promise<void> {
+async function draw(page: Page, path: string): Promise<void> {
   const board: Dashboard = JSON.parse(await readFile(path, 'utf8'));
   const range = { from: Number(options.from) * 1_000, to: Number(options.to) * 1_000 };
-  const answered = await new Questions(options.prometheus, range).all(board, width);
-  const picture: Picture = { ...answered, theme: options.theme === 'light' ? 'light' : 'dark' };
+  const picture = await new Questions(options.prometheus, range).all(board, WIDTH);
   await page.goto(ORIGIN);
   await page.evaluate((drawn) => (globalThis as unknown as { draw(it: Picture): Promise<void> }).draw(drawn), picture);
   await page.waitForLoadState('networkidle');
   await page.screenshot({ path: join(options.out, `${basename(path, '.json')}.png`), fullPage: true });
 }
 
-const width = Number(options.width);
-// It shows nothing but what is made here, and where root runs it there is no sandbox.
-const browser = await chromium.launch({ executablePath: options.browser, args: ['--no-sandbox', '--force-color-profile=srgb'] });
+const browser = await chromium.launch({ executablePath: options.browser, args: ['--force-color-profile=srgb'] });
 try {
-  const page = await browser.newPage({ viewport: { width, height: 900 }, timezoneId: 'UTC', reducedMotion: 'reduce' });
+  const page = await browser.newPage({ viewport: { width: WIDTH, height: 900 }, timezoneId: 'UTC', reducedMotion: 'reduce' });
   let failed: Error | undefined;
   page.on('pageerror', (error) => (failed = error));
   page.on('console', (message) => message.type() === 'error' && console.warn(message.text()));
   await serve(page);
   for (const name of (await readdir(options.dashboards)).filter((one) => one.endsWith('.json')).sort()) {
-    await draw(page, join(options.dashboards, name), width);
+    await draw(page, join(options.dashboards, name));
     if (failed) throw failed;
     console.log(name);
   }

@@ -19,7 +19,7 @@ export class Questions {
   }
 
   /** `width` is that of the dashboard, in pixels. */
-  async all(board: Dashboard, width: number): Promise<Omit<Picture, 'theme'>> {
+  async all(board: Dashboard, width: number): Promise<Picture> {
     const chosen: Picture['chosen'] = [];
     for (const variable of board.templating.list.filter((one) => one.type === 'query')) {
       const text = await this.#choose(variable);

@@ -88,5 +88,4 @@ export interface Picture {
   chosen: { label: string; text: string }[];
   answers: Record<number, Answer[]>;
   marks: Mark[];
-  theme: 'dark' | 'light';
 }

@@ -71,7 +71,11 @@ function Placed({ panel, picture, width }: { panel: Panel; picture: Picture; wid
     height: h * (ROW_HEIGHT + GAP) - GAP,
   };
   if (panel.type === 'row') {
-    return <div style={{ ...place, display: 'flex', alignItems: 'center' }}><Text variant="h6" element="h2">{panel.title}</Text></div>;
+    return (
+      <div style={{ ...place, display: 'flex', alignItems: 'center' }}>
+        <Text variant="h6" element="h2">{panel.title}</Text>
+      </div>
+    );
   }
   const Kind = KINDS[panel.type];
   if (!Kind) throw new Error(`nothing here draws a panel of type ${panel.type}`);
@@ -85,7 +89,13 @@ function Placed({ panel, picture, width }: { panel: Panel; picture: Picture; wid
         padding={panel.type === 'table' ? 'none' : 'md'}
       >
         {(innerWidth, innerHeight) => (
-          <Kind panel={panel} picture={picture} answers={picture.answers[panel.id] ?? []} width={innerWidth} height={innerHeight} />
+          <Kind
+            panel={panel}
+            picture={picture}
+            answers={picture.answers[panel.id] ?? []}
+            width={innerWidth}
+            height={innerHeight}
+          />
         )}
       </PanelChrome>
     </div>

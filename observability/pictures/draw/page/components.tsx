@@ -1,6 +1,16 @@
 /** The panels that Grafana's own components draw. */
 
-import { type DataFrame, dateTime, getDisplayProcessor, getDisplayValueAlignmentFactors, getFieldDisplayValues, type TimeRange, VizOrientation } from '@grafana/data';
+import {
+  type DataFrame,
+  dateTime,
+  type FieldDisplay,
+  getDisplayProcessor,
+  getDisplayValueAlignmentFactors,
+  getFieldDisplayValues,
+  type GrafanaTheme2,
+  type TimeRange,
+  VizOrientation,
+} from '@grafana/data';
 import { BarGauge, BigValue, Table, TimeSeries, useTheme2, VizRepeater } from '@grafana/ui';
 import { BarGaugeNamePlacement, BarGaugeValueMode } from '@grafana/schema';
 import { type ReactElement, useEffect, useMemo, useState } from 'react';
@@ -114,13 +124,13 @@ export function Rows({ panel, answers, width, height }: Shown): ReactElement | n
   }, [panel, answers, theme]);
   if (!frame) return null;
   if (frame.length === 0) return <Nothing />;
-  return <Table data={frame} width={width} height={height} {...(panel.options['sortBy'] && { initialSortBy: panel.options['sortBy'] })} />;
+  return <Table data={frame} width={width} height={height} initialSortBy={panel.options['sortBy']} />;
 }
 
 export function Nothing(): ReactElement {
   const theme = useTheme2();
-  const style = { height: '100%', display: 'flex', alignItems: 'center', justifyContent: 'center', color: theme.colors.text.secondary };
-  return <div style={style}>No data</div>;
+  const middle = { height: '100%', display: 'flex', alignItems: 'center', justifyContent: 'center' };
+  return <div style={{ ...middle, color: theme.colors.text.secondary }}>No data</div>;
 }
 
 export function timeRange({ from, to }: Range): TimeRange {
@@ -128,7 +138,7 @@ export function timeRange({ from, to }: Range): TimeRange {
   return { from: begin, to: end, raw: { from: begin, to: end } };
 }
 
-function reduced(panel: Panel, data: DataFrame[], theme: ReturnType<typeof useTheme2>, sparkline: boolean) {
+function reduced(panel: Panel, data: DataFrame[], theme: GrafanaTheme2, sparkline: boolean): FieldDisplay[] {
   return getFieldDisplayValues({
     data,
     fieldConfig: fieldConfig(panel),

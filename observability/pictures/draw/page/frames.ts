@@ -91,9 +91,9 @@ export function fieldConfig(panel: Panel): FieldConfigSource {
 
 /** Of all options that the panel sets. In Grafana each has an editor; here only the values count. */
 function registry({ defaults, overrides }: FieldConfigSource): FieldConfigOptionsRegistry {
+  const set = Object.keys(defaults.custom ?? {}).map((name) => `custom.${name}`);
   const overridden = overrides.flatMap((override) => override.properties.map(({ id }) => id));
-  const custom = [...Object.keys(defaults.custom ?? {}).map((name) => `custom.${name}`), ...overridden.filter((id) => id.startsWith('custom.'))];
-  const items = [...STANDARD, ...new Set(custom)].map((id): FieldConfigPropertyItem => ({
+  const items = [...new Set([...STANDARD, ...set, ...overridden])].map((id): FieldConfigPropertyItem => ({
     id,
     path: id.replace(/^custom\./, ''),
     name: id,

@@ -23,11 +23,8 @@ function drawn({ series, step, exemplars }: Answer, { options, fieldConfig }: Pa
   const counts = buckets.flatMap((one, row) => counted(one, buckets[row - 1]).map((found) => ({ row, ...found })));
   const shown = counts.filter(({ count }) => count > (options['filterValues']?.le ?? 0));
   const most = Math.max(...shown.map(({ count }) => count));
-  // Few are dark on what is dark.
-  const colour = (count: number) => {
-    const part = (count / most) ** (options['color']?.exponent ?? 0.5);
-    return interpolateOranges(theme.isDark ? 1 - part : part);
-  };
+  // Few are dark, on what is dark.
+  const colour = (count: number) => interpolateOranges(1 - (count / most) ** (options['color']?.exponent ?? 0.5));
   const unit = options['yAxis']?.unit ?? fieldConfig.defaults.unit;
   const display = getDisplayProcessor({ field: { config: { unit } }, theme });
   return {

@@ -27,7 +27,7 @@ function frame(): Promise<void> {
 async function draw(picture: Picture): Promise<void> {
   const root = document.getElementById('root');
   if (!root) throw new Error('the page has no root');
-  const theme = createTheme({ colors: { mode: picture.theme } });
+  const theme = createTheme({ colors: { mode: 'dark' } });
   const react = createRoot(root);
   const show = (content: ReactNode) => react.render(
     <ThemeContext.Provider value={theme}>

@@ -11,7 +11,12 @@ const DIAMOND_PIXELS = 4;
 const marked = new WeakSet<UPlotConfigBuilder>();
 
 /** Once for each plot, which may be rendered again. */
-export function mark(builder: UPlotConfigBuilder, marks: readonly Mark[], exemplars: readonly Exemplar[], theme: GrafanaTheme2): void {
+export function mark(
+  builder: UPlotConfigBuilder,
+  marks: readonly Mark[],
+  exemplars: readonly Exemplar[],
+  theme: GrafanaTheme2,
+): void {
   if (marked.has(builder)) return;
   marked.add(builder);
   builder.addHook('draw', (plot) => {

@@ -2,7 +2,16 @@
 
 import { FieldColorModeId, type GrafanaTheme2 } from '@grafana/data';
 import { AxisPlacement, LegendDisplayMode, ScaleDirection, ScaleOrientation } from '@grafana/schema';
-import { measureText, UPLOT_AXIS_FONT_SIZE, UPlotChart, UPlotConfigBuilder, useTheme2, VizLayout, VizLegend, type VizLegendItem } from '@grafana/ui';
+import {
+  measureText,
+  UPLOT_AXIS_FONT_SIZE,
+  UPlotChart,
+  UPlotConfigBuilder,
+  useTheme2,
+  VizLayout,
+  VizLegend,
+  type VizLegendItem,
+} from '@grafana/ui';
 import { type ReactElement, useMemo } from 'react';
 import type uPlot from 'uplot';
 
@@ -59,9 +68,13 @@ function plotted(drawing: Drawing, range: Range, marks: readonly Mark[], theme: 
   const builder = new UPlotConfigBuilder('utc');
   const { rows, atEdges } = drawing;
   const [x, y] = [{ scaleKey: 'x', isTime: true }, { scaleKey: 'y' }];
+  const [toTheRight, up] = [
+    { orientation: ScaleOrientation.Horizontal, direction: ScaleDirection.Right },
+    { orientation: ScaleOrientation.Vertical, direction: ScaleDirection.Up },
+  ];
   const grid = { show: false };
-  builder.addScale({ ...x, orientation: ScaleOrientation.Horizontal, direction: ScaleDirection.Right, range: () => [range.from, range.to] });
-  builder.addScale({ ...y, orientation: ScaleOrientation.Vertical, direction: ScaleDirection.Up, range: () => [0, rows.length] });
+  builder.addScale({ ...x, ...toTheRight, range: () => [range.from, range.to] });
+  builder.addScale({ ...y, ...up, range: () => [0, rows.length] });
   builder.addAxis({ ...x, placement: AxisPlacement.Bottom, timeZone: 'utc', theme, grid });
   builder.addAxis({
     ...y,
