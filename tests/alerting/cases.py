@@ -45,7 +45,7 @@ CASES = (
     Case(faults.server_workers_killed, "SIGKILL of six server workers, one after the other", ("ServerWorkerChurn",)),
     Case(
         faults.server_worker_held_back,
-        "a server worker runs for a tenth of the time",
+        "a server worker runs for a seventh of the time",
         ("EventLoopLag",),
         ("LatencyBurn",),
     ),
