@@ -11,9 +11,13 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """One alert that one receiver was told of, `firing` or `resolved`; `at` by the monotonic clock."""
+    """One alert that one receiver was told of, `firing` or `resolved`; `at` by the monotonic clock.
+
+    `group`: what Alertmanager tells together, and a pager has as one.
+    """
 
     receiver: str
+    group: str
     status: str
     labels: dict[str, str]
     annotations: dict[str, str]
@@ -40,8 +44,9 @@ def receiving() -> Iterator[Receiver]:
         def do_POST(self) -> None:
             body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
             now = time.monotonic()
+            told_by = self.path.strip("/"), body["groupKey"]
             receiver.messages += [
-                Message(self.path.strip("/"), alert["status"], alert["labels"], alert["annotations"], now)
+                Message(*told_by, alert["status"], alert["labels"], alert["annotations"], now)
                 for alert in body["alerts"]
             ]
             self.send_response(200)

@@ -120,7 +120,7 @@ def watching(directory: Path) -> Iterator[Watch]:
             ("prometheus", prometheus, ["--storage.tsdb.path=prometheus", "--log.level=warn"]),
         ):
             command = [name, f"--config.file={name}.yaml", f"--web.listen-address=127.0.0.1:{port}", *flags]
-            stack.enter_context(_running(name, command, directory, port))
+            stack.enter_context(running(name, command, directory, port))
         watch.start()
         stack.callback(watch.end)
         yield watch
@@ -147,10 +147,10 @@ def _write(directory: Path, alertmanager: int, receiver: Receiver) -> None:
     }
     (directory / "rules.yaml").write_text(written())
     (directory / "prometheus.yaml").write_text(yaml.safe_dump(configuration))
-    (directory / "alertmanager.yaml").write_text(yaml.safe_dump(_routes(receiver)))
+    (directory / "alertmanager.yaml").write_text(yaml.safe_dump(routes(receiver)))
 
 
-def _routes(receiver: Receiver) -> dict[str, Any]:
+def routes(receiver: Receiver) -> dict[str, Any]:
     """Those of the example, with these receivers, and told at once."""
     found: dict[str, Any] = yaml.safe_load(EXAMPLE.read_text())
     for route in (found["route"], *found["route"]["routes"]):
@@ -161,7 +161,7 @@ def _routes(receiver: Receiver) -> dict[str, Any]:
 
 
 @contextmanager
-def _running(name: str, command: list[str], directory: Path, port: int) -> Iterator[None]:
+def running(name: str, command: list[str], directory: Path, port: int) -> Iterator[None]:
     with (directory / f"{name}.log").open("wb") as log:
         process = subprocess.Popen(command, cwd=directory, stdout=log, stderr=log)
 

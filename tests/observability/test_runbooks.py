@@ -14,12 +14,15 @@ from observability.rules import Options
 
 from inventory_api import cli, settings
 from observability import rules, runbooks
+from tests.alerting.cases import CASES
 
 REPOSITORY = Path(__file__).parents[2]
 FOLDER = REPOSITORY / "docs" / "runbooks"
 INDEX = FOLDER / "README.md"
 PAGES = {path.stem: path for path in sorted(FOLDER.glob("*.md")) if path != INDEX}
 ALERTS = runbooks.by_name(rules.alerts(Options("inventory", "inventory-inventory-api")))
+# Of each alert, what it is drilled by.
+FAULTS = {key.split()[0]: f"{case.about}." for case in CASES for key in case.alerts} | {"Watchdog": ""}
 SECTIONS = ["Meaning", "Impact", "Diagnosis", "Mitigation", "Drill"]
 BLOCK = re.compile(r"```(\w+)\n(.*?)```", re.DOTALL)
 CODE = re.compile(r"`([^`\n]+)`")
@@ -48,7 +51,7 @@ def test_a_page_says_what_its_rule_does(name: str) -> None:
     assert lines[0] == f"# {rules.PREFIX}{name}"
     assert lines[2] == runbooks.heading(ALERTS[name])
     assert [line.removeprefix("## ") for line in lines if line.startswith("## ")] == SECTIONS
-    assert f'make drill-alerts ARGS="-k {name}"' in lines[-1]
+    assert lines[-1].startswith(f'`make drill-alerts ARGS="-k {name}"`: {FAULTS[name]}')
 
 
 def test_the_index_is_as_the_rules_are() -> None:
