@@ -56,6 +56,9 @@ chart: $(VENV)/test helm ## write what is made from the chart: schema, table of 
 observability: $(VENV)/test ## write what is made from the catalogue of metrics
 	$(BIN)/python -m observability.generate
 
+pictures: $(VENV)/test $(if $(PROMETHEUS),,prometheus) ## draw the dashboards into docs/images; PROMETHEUS=URL from what that one has
+	PATH="$(TOOLS):$$PATH" $(BIN)/python -m observability.pictures $(if $(PROMETHEUS),--prometheus $(PROMETHEUS)) $(ARGS)
+
 requirements: $(VENV)/test ## pin again what pyproject.toml asks for; UPGRADE=1 takes newer releases
 	$(BIN)/python -m pip install --quiet uv
 	for set in "" dev test; do \
@@ -64,7 +67,7 @@ requirements: $(VENV)/test ## pin again what pyproject.toml asks for; UPGRADE=1 
 	$(UV_COMPILE) $(if $(UPGRADE),--upgrade) requirements/build.in -o requirements/build.txt
 
 clean: ## remove what the other targets made here, the demo data too
-	rm -rf $(VENV) .data .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) observability/pictures/draw/node_modules .data .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 
 # ---- set-up --------------------------------------------------------------------------------
 
@@ -123,4 +126,4 @@ source=$$(mktemp -d) && trap 'rm -rf "$$source"' EXIT && \
 		GOWORK=off go build -C "$$source" -tags remove_all_sd -trimpath -ldflags "-s -w" -o "$(TOOLS)/" ./cmd/$@
 endef
 
-.PHONY: help run observe test lint test-python drill drill-alerts bench bench-orders bench-telemetry e2e format chart observability requirements helm versitygw promtool prometheus alertmanager clean
+.PHONY: help run observe test lint test-python drill drill-alerts bench bench-orders bench-telemetry e2e format chart observability pictures requirements helm versitygw promtool prometheus alertmanager clean

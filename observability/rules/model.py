@@ -18,7 +18,8 @@ class Options:
     `namespace` and `pods`, a regular expression, are those of the release. `availability` and `latency` are the
     objectives, in per cent; `minimum_rate`, in requests/s, is what there must be for an objective to be judged.
     `connection_budget` is what the database has for the service; `queue_workers` is 0 where another release has them.
-    `runbooks` and `grafana` are what the links begin with. All of these are texts, since the chart puts its values into them.
+    `runbooks` and `grafana` are what the links begin with. All of these are texts, since the chart puts its values
+    into them.
     `divide` shortens every window, every `for` and every age that is waited for, to see alerts fire in minutes.
     """
 

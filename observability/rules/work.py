@@ -117,7 +117,9 @@ def _access(options: Options) -> Iterator[Alert]:
     )
     yield Alert(
         "KeyFileUnreadable",
-        f"min by (namespace, pod) (api_keys_last_reload_successful{{{of}}}) == 0",
+        f"min by (namespace, pod) (api_keys_last_reload_successful{{{of}}}) == 0\n"
+        # Queue workers read none.
+        f'and on (namespace, pod) app_build_info{{{of}, component="api"}}',
         "warning",
         "5m",
         "{{ $labels.pod }} cannot read its API keys",

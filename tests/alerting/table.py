@@ -17,11 +17,12 @@ HEAD = """\
 `make drill-alerts` runs the service, with two server workers, a queue worker, partners and clients, beside a real
 Prometheus and a real Alertmanager, does to it what is in the table, and waits until each alert is inactive, pending,
 firing, received, over, and told to be over. The rules are those of the chart with every window, `for` and age divided
-by {divide}: an hour is a minute. Thresholds are as they are. Scrapes and evaluations are a second apart; for `NoTraffic` a day
-is a minute, for `LedgerUnchecked` two days are 40 s. What each means and what to do: [runbooks](runbooks/README.md).
+by {divide}: an hour is a minute. Thresholds are as they are. Scrapes and evaluations are a second apart; for
+`NoTraffic` a day is a minute, for `LedgerUnchecked` two days are 40 s. What each means, and what to do:
+[runbooks](runbooks/README.md).
 
-**{count} alerts, {fired} fired and were received, {ended} ended and were told to have ended.** Seconds are from the fault, and for
-the last column from its end; times {divide} they are about what the real windows take.
+**{count} alerts, {fired} fired and were received, {ended} ended and were told to have ended.** Seconds are from the
+fault, and for the last column from its end; times {divide} they are about what the real windows take.
 
 | alert | fault | pending | firing | received by | ended |
 |---|---|---|---|---|---|

@@ -1,4 +1,4 @@
-"""A real Prometheus on this machine, which scrapes each second and evaluates rules as often."""
+"""A real Prometheus on this machine, which scrapes each second unless told otherwise, and evaluates rules as often."""
 
 import contextlib
 import shutil
@@ -84,13 +84,15 @@ def is_there() -> bool:
 
 
 @contextmanager
-def prometheus(directory: Path, targets: Sequence[Target], rules: str, data: Path) -> Iterator[Prometheus]:
+def prometheus(
+    directory: Path, targets: Sequence[Target], rules: str, data: Path, interval: str = "1s"
+) -> Iterator[Prometheus]:
     """Ended in order when left, so that what it has seen is in `data`. It scrapes itself too."""
     (port,) = free_ports(1)
     (directory / "rules.yaml").write_text(rules)
     itself = {"job_name": "prometheus", "static_configs": [{"targets": [f"127.0.0.1:{port}"]}]}
     service = {"job_name": JOB, "static_configs": [target.configuration() for target in targets]}
-    every = {"scrape_interval": "1s", "scrape_timeout": "1s", "evaluation_interval": "1s"}
+    every = {"scrape_interval": interval, "scrape_timeout": interval, "evaluation_interval": interval}
     configuration = {"global": every, "rule_files": ["rules.yaml"], "scrape_configs": [itself, service]}
     (directory / "prometheus.yaml").write_text(yaml.safe_dump(configuration))
     command = [

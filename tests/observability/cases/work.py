@@ -2,7 +2,7 @@
 
 from tests.observability.alerting import API, API_2, QUEUE_WORKER, Case, Firing, one
 
-from .serving import OF_QUEUE_WORKER
+from .serving import OF_QUEUE_WORKER, UP
 from .slo import REQUESTS, minutely
 
 AGE, PENDING, DEAD = (
@@ -32,6 +32,23 @@ def unchecked(told: str) -> Firing:
 
 
 CASES = (
+    Case(
+        "QueueWorkerAbsent",
+        "the API is there, and no queue worker any more",
+        {UP: "1x20", OF_QUEUE_WORKER: "1 1 stale"},
+        "7m",
+        [
+            Firing(
+                "critical",
+                "No queue worker is seen",
+                "No pod of it answers Prometheus: jobs and webhooks are not done, and nothing tells how many wait.",
+                "data",
+                {"component": "worker"},
+            )
+        ],
+        not_before="6m",
+    ),
+    Case("QueueWorkerAbsent", "it was away for four minutes", {OF_QUEUE_WORKER: "1 stale _x3 1x20"}, "20m"),
     Case(
         "JobsStalled",
         "the first waits for more than five minutes",
@@ -163,7 +180,7 @@ CASES = (
     Case(
         "KeyFileUnreadable",
         "by one of two server workers",
-        {KEYS: "1x9", KEYS_2: "1 0x9"},
+        {KEYS: "1x9", KEYS_2: "1 0x9", UP: "1x9"},
         "6m",
         [
             Firing(
@@ -179,8 +196,14 @@ CASES = (
     Case(
         "KeyFileUnreadable",
         "for four minutes",
-        {KEYS: "1 0x4 1x9", one("api_keys_last_reload_successful", API_2): "1x20"},
+        {KEYS: "1 0x4 1x9", one("api_keys_last_reload_successful", API_2): "1x20", UP: "1x20"},
         "15m",
         not_before="5m",
+    ),
+    Case(
+        "KeyFileUnreadable",
+        "of a queue worker, which reads none",
+        {one("api_keys_last_reload_successful", QUEUE_WORKER): "0x20", OF_QUEUE_WORKER: "1x20"},
+        "15m",
     ),
 )
