@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import yaml
+
 from tests.support.process import REPOSITORY
 
 FILE = REPOSITORY / "observability" / "grafana" / "provisioning" / "datasources" / "inventory-api.yaml"
