@@ -52,7 +52,7 @@ CASES = (
     Case(faults.collector_refuses, "the collector refuses every span", ("TelemetryDropping",)),
     Case(faults.storage_gone, "the storage's directory is gone", ("StorageFailing",), ("AvailabilityBurn",)),
     Case(faults.partner_has_left, "a partner answers 410", ("EndpointDisabled",)),
-    Case(faults.partner_fails, "a partner answers 500", ("WebhooksFailing",)),
+    Case(faults.partner_fails, "a partner answers two of three by 500", ("WebhooksFailing",)),
     Case(
         faults.another_commit, "one more server worker, of another commit", ("VersionSkew", "ConnectionBudgetExceeded")
     ),

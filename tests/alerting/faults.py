@@ -14,7 +14,7 @@ import psutil
 
 from tests.drills.drill import all_up
 from tests.drills.faults import frozen, stopped
-from tests.drills.partners import fails, has_left, subscribe, takes
+from tests.drills.partners import fails_often, has_left, subscribe, takes
 from tests.support.process import SERVE
 from tests.support.service import AUTHORIZATION
 from tests.support.waiting import let_pass, wait_until
@@ -188,7 +188,7 @@ def job_poisoned(scene: Scene) -> Iterator[None]:
 
 @contextmanager
 def partner_fails(scene: Scene) -> Iterator[None]:
-    partner = scene.partners.add(fails)
+    partner = scene.partners.add(fails_often)
     subscribe(scene.server, partner, "order.created")
     try:
         yield

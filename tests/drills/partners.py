@@ -54,6 +54,11 @@ async def fails(partner: Partner, reader: asyncio.StreamReader, writer: asyncio.
     writer.write(b"HTTP/1.1 500 Oops\r\ncontent-length: 4\r\nconnection: close\r\n\r\noops")
 
 
+async def fails_often(partner: Partner, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    """Of three it takes one; so it is never believed to be down."""
+    await (takes if len(partner.asked) % 3 == 0 else fails)(partner, reader, writer)
+
+
 async def has_left(partner: Partner, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
     """For good, as it says."""
     del partner, reader

@@ -104,8 +104,8 @@ def span(trace_id: str, name: str, milliseconds: int, *, kind: int = 2, status: 
     }
 
 
-def log_line(request_id: str, message: str) -> str:
+def log_line(request_id: str, message: str, **more: str) -> str:
     """Of now."""
     moment = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime()) + ".000Z"
     line = {"timestamp": moment, "level": "info", "service": "inventory-api", "message": message, "logger": "test"}
-    return json.dumps({**line, "request_id": request_id}) + "\n"
+    return json.dumps({**line, "request_id": request_id, **more}) + "\n"

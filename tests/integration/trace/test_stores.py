@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.support.process import REPOSITORY
+import yaml
+from tests.support.process import REPOSITORY, Running, free_ports
 from tests.support.shop import shop, trace
 from tests.support.stores import log_line, missing, span, stores
 from tests.support.waiting import eventually, wait_until
@@ -60,6 +61,47 @@ def test_the_collector_takes_its_configuration(where: str) -> None:
     environment = {**os.environ, "LOG_FILES": "none", "NODE_NAME": "node-1"}
     done = subprocess.run(["otelcol", "validate", *files], env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
+
+
+def test_the_collector_reads_what_a_node_keeps_of_pods(tmp_path: Path) -> None:
+    """Without a cluster to ask about them: what the files' names and lines say themselves."""
+    pod = tmp_path / "shop_inventory-inventory-api-abc_12345678-1234-1234-1234-123456789abc" / "api"
+    pod.mkdir(parents=True)
+    line, other = log_line("order-1", "it", trace_id="a" * 32, span_id="b" * 16), "no JSON\n"
+    (pod / "0.log").write_text("".join(f"2026-03-02T09:30:00.123456789Z stdout F {one}" for one in (line, other)))
+    pipeline = {"processors": ["redaction"], "exporters": ["file"]}
+    here = {
+        "receivers": {"file_log": {"include": [f"{tmp_path}/*_*inventory-api*_*/*/*.log"], "start_at": "beginning"}},
+        "exporters": {"file": {"path": str(tmp_path / "out"), "flush_interval": "100ms"}},
+        "service": {"pipelines": {"traces": pipeline, "logs": pipeline}},
+    }
+    (tmp_path / "here.yaml").write_text(yaml.safe_dump(here))
+    (port,) = free_ports(1)
+    files = [COLLECTOR / "collector.yaml", COLLECTOR / "kubernetes.yaml", tmp_path / "here.yaml"]
+    environment = {**os.environ, "NODE_NAME": "node-1", "OTLP_LISTEN": f"127.0.0.1:{port}"}
+    running = Running(["otelcol", *(f"--config={file}" for file in files)], environment, tmp_path)
+    try:
+        written = wait_until(lambda: _whole(tmp_path / "out", other.rstrip()))
+    finally:
+        running.kill_all()
+    resources = [one for batch in written.splitlines() for one in json.loads(batch)["resourceLogs"]]
+    found = {record["body"]["stringValue"]: (one, record) for one in resources for record in records(one)}
+    assert {*found} == {line.rstrip(), other.rstrip()}
+    resource, record = found[line.rstrip()]
+    named = {item["key"]: item["value"]["stringValue"] for item in resource["resource"]["attributes"]}
+    assert named.items() >= {"service.name": "inventory-api", "k8s.namespace.name": "shop"}.items()
+    assert named["k8s.pod.name"] == "inventory-inventory-api-abc"
+    assert (record["traceId"], record["spanId"], record["severityText"]) == ("a" * 32, "b" * 16, "info")
+
+
+def _whole(path: Path, last: str) -> str:
+    """Of a file that is being written; empty until it has this, and ends with a line."""
+    text = path.read_text() if path.exists() else ""
+    return text if last in text and text.endswith("\n") else ""
+
+
+def records(resource: dict[str, Any]) -> list[dict[str, Any]]:
+    return [record for scope in resource["scopeLogs"] for record in scope["logRecords"]]
 
 
 def test_the_collector_keeps_what_failed_and_what_was_slow_and_of_the_rest_its_share(tmp_path: Path) -> None:

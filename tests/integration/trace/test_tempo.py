@@ -1,4 +1,4 @@
-"""Tempo's API as its documentation has it: there is no Tempo here, and what answers is a server with such answers."""
+"""Tempo's API as it is known to be: there is no Tempo here, and what answers is a server with such answers."""
 
 import base64
 import json
