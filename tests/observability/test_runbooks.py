@@ -15,6 +15,8 @@ from observability.rules import Options
 from inventory_api import cli, settings
 from observability import rules, runbooks
 from tests.alerting.cases import CASES
+from tests.support.database import UNBALANCED, execute
+from tests.support.service import Service
 
 REPOSITORY = Path(__file__).parents[2]
 FOLDER = REPOSITORY / "docs" / "runbooks"
@@ -24,7 +26,7 @@ ALERTS = runbooks.by_name(rules.alerts(Options("inventory", "inventory-inventory
 # Of each alert, what it is drilled by.
 FAULTS = {key.split()[0]: f"{case.about}." for case in CASES for key in case.alerts} | {"Watchdog": ""}
 SECTIONS = ["Meaning", "Impact", "Diagnosis", "Mitigation", "Drill"]
-BLOCK = re.compile(r"```(\w+)\n(.*?)```", re.DOTALL)
+BLOCK = re.compile(r"```(\w+)\n(.*?)^ *```", re.DOTALL | re.MULTILINE)
 CODE = re.compile(r"`([^`\n]+)`")
 LINK = re.compile(r"\]\(([^)#]+?)(#[^)]*)?\)")
 # Of settings that the chart has no value for.
@@ -68,9 +70,28 @@ def test_a_query_reads_what_there_is(name: str, expression: str) -> None:
 async def test_a_statement_can_be_asked(name: str, statement: str, database_url: str) -> None:
     connection = await asyncpg.connect(database_url)
     try:
-        await connection.fetch(statement)
+        await connection.execute(statement)
     finally:
         await connection.close()
+
+
+async def test_a_level_is_mended_as_the_page_says(service: Service, database_url: str) -> None:
+    (mending,) = [statement for _, statement in blocks("sql") if "UPDATE stock_level" in statement]
+    await service.put("BOLT-M10")
+    await execute(database_url, "UPDATE stock_level SET on_hand = on_hand + 7")
+    connection = await asyncpg.connect(database_url)
+    try:
+        assert await connection.fetch(UNBALANCED)
+        await connection.execute(mending)
+        assert not await connection.fetch(UNBALANCED)
+    finally:
+        await connection.close()
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_levels_of_log_lines_are_as_they_are_written(name: str) -> None:
+    asked = re.findall(r'\.level [!=]= "(\w+)"', PAGES[name].read_text())
+    assert {*asked} <= {"debug", "info", "warning", "error", "critical"}
 
 
 @pytest.mark.parametrize(("name", "command"), [*blocks("sh")])
