@@ -42,7 +42,12 @@ CASES = (
     ),
     Case(faults.level_changed, "a level is changed by SQL, past the service", ("LedgerMismatch",)),
     Case(faults.wrong_keys, "every client has a wrong key", ("AuthFailures",)),
-    Case(faults.server_workers_killed, "SIGKILL of six server workers, one after the other", ("ServerWorkerChurn",)),
+    Case(
+        faults.server_workers_killed,
+        "SIGKILL of six server workers, one after the other",
+        ("ServerWorkerChurn",),
+        ("ServerWorkerDown",),
+    ),
     Case(
         faults.server_worker_held_back,
         "a server worker runs for a seventh of the time",

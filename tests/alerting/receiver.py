@@ -29,14 +29,6 @@ class Receiver:
         self.url = url
         self.messages: list[Message] = []
 
-    def told(self, alert: str, status: str, since: float) -> list[Message]:
-        """What came of it after that time."""
-        return [
-            message
-            for message in [*self.messages]
-            if message.labels["alertname"] == alert and message.status == status and message.at >= since
-        ]
-
 
 @contextmanager
 def receiving() -> Iterator[Receiver]:

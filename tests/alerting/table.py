@@ -1,13 +1,13 @@
 """docs/alerts.md: which alerts were seen, by what, and how soon; written by the run itself."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from observability.rules import Alert
 
 from .cases import CASES, RECEIVERS
-from .watching import DIVIDE, Watch
+from .watching import DIVIDE
 
 PAGE = Path(__file__).parents[2] / "docs" / "alerts.md"
 HEAD = """\
@@ -42,11 +42,10 @@ class Row:
     ended: float | None = None
 
     @classmethod
-    def of(cls, alert: Alert, key: str, about: str, watch: Watch, since: float, healed: float) -> "Row":
-        seen = watch.seen[key]
+    def of(cls, alert: Alert, key: str, about: str, seen: Mapping[str, float], since: float, ended: float) -> "Row":
+        """`seen`: when it was first in which state; `ended`: seconds after the fault, or 0 where it was before."""
         pending = seen["pending"] - since if "pending" in seen else None
-        ended = [message.at for message in watch.receiver.told(f"InventoryApi{alert.name}", "resolved", healed)]
-        return cls(key, about, RECEIVERS[alert.severity], pending, seen["firing"] - since, max(ended) - healed)
+        return cls(key, about, RECEIVERS[alert.severity], pending, seen["firing"] - since, max(ended, 0.0))
 
 
 def write(rows: Sequence[Row]) -> None:
