@@ -12,12 +12,13 @@ from pathlib import Path
 import asyncpg
 import psutil
 
+from inventory_api.dev.processes import runs
 from tests.drills.drill import all_up
 from tests.drills.faults import frozen, stopped
 from tests.drills.partners import fails_often, has_left, subscribe, takes
 from tests.support.process import SERVE
 from tests.support.service import AUTHORIZATION
-from tests.support.waiting import let_pass, wait_until
+from tests.support.waiting import wait_until
 
 from .scene import WORKERS, Scene
 
@@ -110,12 +111,24 @@ def server_worker_frozen(scene: Scene) -> Iterator[None]:
 
 @contextmanager
 def server_workers_killed(scene: Scene) -> Iterator[None]:
-    for _ in range(6):
-        wait_until(lambda: all_up(scene.server, WORKERS))
-        with suppress(psutil.NoSuchProcess):
-            scene.server.server_workers()[0].kill()
-        let_pass(0.5)
-    yield
+    """The newest, as soon as it is there; the older one tells of it."""
+    ended = threading.Event()
+
+    def kill_again_and_again() -> None:
+        for _ in range(int(LONGEST_SECONDS)):
+            if len(workers := [one for one in scene.server.server_workers() if runs(one)]) == WORKERS:
+                with suppress(psutil.NoSuchProcess):
+                    workers[-1].kill()
+            if ended.wait(1):
+                return
+
+    thread = threading.Thread(target=kill_again_and_again)
+    thread.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        thread.join()
     wait_until(lambda: all_up(scene.server, WORKERS))
 
 
