@@ -7,7 +7,7 @@ from pathlib import Path
 from observability.rules import Alert
 
 from .cases import CASES, RECEIVERS
-from .watching import DIVIDE
+from .watching import DIVIDE, SLO_DIVIDE
 
 PAGE = Path(__file__).parents[2] / "docs" / "alerts.md"
 HEAD = """\
@@ -17,9 +17,9 @@ HEAD = """\
 `make drill-alerts` runs the service, with two server workers, a queue worker, partners and clients, beside a real
 Prometheus and a real Alertmanager, does to it what is in the table, and waits until each alert is inactive, pending,
 firing, received, over, and told to be over. The rules are those of the chart with every window, `for` and age divided
-by {divide}: an hour is a minute. Thresholds are as they are. Scrapes and evaluations are a second apart; for
-`NoTraffic` a day is a minute, for `LedgerUnchecked` two days are 40 s. What each means, and what to do:
-[runbooks](runbooks/README.md).
+by {divide}: an hour is a minute; of the burns of objectives, by {slo_divide}. Thresholds are as they are. Scrapes and
+evaluations are a second apart; for `NoTraffic` a day is a minute, for `LedgerUnchecked` two days are 40 s. What each
+means, and what to do: [runbooks](runbooks/README.md).
 
 **{count} alerts, {fired} fired and were received, {ended} ended and were told to have ended**, but for the watchdog,
 which must not. Seconds are from the
@@ -54,7 +54,7 @@ def write(rows: Sequence[Row]) -> None:
     order = [key for case in CASES for key in case.alerts] + ["Watchdog"]
     seen = [lines[key] for key in order if key in lines]
     ended = sum(not line.endswith("| never |") for line in seen)
-    head = HEAD.format(divide=DIVIDE, count=len(order), fired=len(seen), ended=ended)
+    head = HEAD.format(divide=DIVIDE, slo_divide=SLO_DIVIDE, count=len(order), fired=len(seen), ended=ended)
     PAGE.write_text(head + "".join(f"{line}\n" for line in seen))
 
 
