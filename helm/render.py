@@ -157,18 +157,21 @@ def merged(one: Mapping[str, Any], other: Mapping[str, Any]) -> Manifest:
     return {**one, **other, **both}
 
 
-class _Dumper(yaml.SafeDumper):
-    """Text of several lines as it is read."""
+class Dumper(yaml.SafeDumper):
+    """Text of several lines as it is read, and nothing by reference."""
+
+    def ignore_aliases(self, data: Any) -> bool:
+        return True
 
     def represent_str(self, data: str) -> yaml.ScalarNode:
         return self.represent_scalar("tag:yaml.org,2002:str", data, style="|" if "\n" in data else None)
 
 
-_Dumper.add_representer(str, _Dumper.represent_str)
+Dumper.add_representer(str, Dumper.represent_str)
 
 
 def _dump(objects: list[Manifest]) -> str:
-    return yaml.dump_all(objects, Dumper=_Dumper, sort_keys=False, width=120)
+    return yaml.dump_all(objects, Dumper=Dumper, sort_keys=False, width=120)
 
 
 def generated() -> dict[Path, str]:

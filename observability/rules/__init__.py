@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import yaml
+from helm.render import Dumper
 
 from . import dependencies, serving, slo, telemetry, work
 from .model import DASHBOARD, PREFIX, Alert, Group, Options, Record
@@ -39,7 +40,7 @@ def alerts(options: Options) -> list[Alert]:
 def render(options: Options) -> str:
     """A rule file of Prometheus."""
     found = [_group(group, options) for group in groups(options)]
-    return yaml.dump({"groups": found}, Dumper=_Dumper, sort_keys=False, width=1_000)
+    return yaml.dump({"groups": found}, Dumper=Dumper, sort_keys=False, width=1_000)
 
 
 def _group(group: Group, options: Options) -> dict[str, Any]:
@@ -66,16 +67,3 @@ def _alert(alert: Alert, options: Options) -> dict[str, Any]:
             "dashboard_url": f"{options.grafana}/d/{dashboard}?var-namespace={options.namespace}",
         },
     }
-
-
-class _Dumper(yaml.SafeDumper):
-    """Text of several lines as it is read, and nothing by reference."""
-
-    def ignore_aliases(self, data: Any) -> bool:
-        return True
-
-    def represent_str(self, data: str) -> yaml.ScalarNode:
-        return self.represent_scalar("tag:yaml.org,2002:str", data, style="|" if "\n" in data else None)
-
-
-_Dumper.add_representer(str, _Dumper.represent_str)

@@ -10,10 +10,11 @@ import yaml
 
 from observability import rules
 from tests.support.process import free_ports
+from tests.support.program import running
 from tests.support.waiting import wait_until
 
 from .receiver import Message, Receiver, receiving
-from .watching import routes, running
+from .watching import routes
 
 ALERTS = {
     " ".join([alert.name, *filter(None, [alert.labels.get("window")])]): alert
@@ -61,7 +62,12 @@ def alertmanager(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Alertmana
     with receiving() as receiver:
         (directory / "alertmanager.yaml").write_text(yaml.safe_dump(routes(receiver)))
         flags = ["--storage.path=data", "--cluster.listen-address=", f"--web.listen-address=127.0.0.1:{port}"]
-        with running("alertmanager", ["alertmanager", "--config.file=alertmanager.yaml", *flags], directory, port):
+        with running(
+            "alertmanager",
+            ["alertmanager", "--config.file=alertmanager.yaml", *flags],
+            directory,
+            f"http://127.0.0.1:{port}/-/ready",
+        ):
             yield Alertmanager(f"http://127.0.0.1:{port}", receiver)
 
 

@@ -3,7 +3,6 @@
 import contextlib
 import json
 import shutil
-import subprocess
 import threading
 import time
 from collections.abc import Iterator, Mapping
@@ -17,7 +16,7 @@ from observability.rules import Options
 
 from observability import rules
 from tests.support.process import free_ports
-from tests.support.waiting import wait_until
+from tests.support.program import running
 
 from .receiver import Receiver, receiving
 
@@ -122,7 +121,7 @@ def watching(directory: Path) -> Iterator[Watch]:
             ("prometheus", prometheus, ["--storage.tsdb.path=prometheus", "--log.level=warn"]),
         ):
             command = [name, f"--config.file={name}.yaml", f"--web.listen-address=127.0.0.1:{port}", *flags]
-            stack.enter_context(running(name, command, directory, port))
+            stack.enter_context(running(name, command, directory, f"http://127.0.0.1:{port}/-/ready"))
         watch.start()
         stack.callback(watch.end)
         yield watch
@@ -169,25 +168,3 @@ def routes(receiver: Receiver) -> dict[str, Any]:
     for one in found["receivers"]:
         one["webhook_configs"][0]["url"] = f"{receiver.url}/{one['name']}"
     return found
-
-
-@contextmanager
-def running(name: str, command: list[str], directory: Path, port: int) -> Iterator[None]:
-    with (directory / f"{name}.log").open("wb") as log:
-        process = subprocess.Popen(command, cwd=directory, stdout=log, stderr=log)
-
-    def is_ready() -> bool:
-        assert process.poll() is None, (directory / f"{name}.log").read_text()
-        with contextlib.suppress(httpx.TransportError):
-            return httpx.get(f"http://127.0.0.1:{port}/-/ready").status_code == 200
-        return False
-
-    try:
-        wait_until(is_ready)
-        yield
-    finally:
-        process.terminate()
-        try:
-            process.wait(20)
-        finally:
-            process.kill()

@@ -1,9 +1,6 @@
 """A real Prometheus on this machine, which scrapes each second unless told otherwise, and evaluates rules as often."""
 
-import contextlib
 import shutil
-import signal
-import subprocess
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -14,7 +11,7 @@ import httpx
 import yaml
 
 from tests.support.process import free_ports
-from tests.support.waiting import wait_until
+from tests.support.program import running
 
 BINARY = "prometheus"
 JOB = "inventory-api"
@@ -42,11 +39,6 @@ class Prometheus:
         self.url = url
         self.data = data
         self._client = httpx.Client(base_url=f"{url}/api/v1", timeout=30)
-
-    def is_ready(self) -> bool:
-        with contextlib.suppress(httpx.TransportError):
-            return httpx.get(f"{self.url}/-/ready").status_code == 200
-        return False
 
     def query(self, expression: str, at: float) -> list[dict[str, Any]]:
         """The series, each with its `metric` and its `value` at that time, in seconds since 1970."""
@@ -103,21 +95,10 @@ def prometheus(
         "--enable-feature=exemplar-storage",
         "--log.level=warn",
     ]
-    with (directory / "prometheus.log").open("wb") as log:
-        process = subprocess.Popen(command, cwd=directory, stdout=log, stderr=log)
-    watching = Prometheus(f"http://127.0.0.1:{port}", data)
-    try:
-        wait_until(lambda: _ready(process, watching, directory))
-        yield watching
-    finally:
-        watching.close()
-        process.send_signal(signal.SIGTERM)
+    url = f"http://127.0.0.1:{port}"
+    with running(BINARY, command, directory, f"{url}/-/ready"):
+        watching = Prometheus(url, data)
         try:
-            process.wait(20)
+            yield watching
         finally:
-            process.kill()
-
-
-def _ready(process: subprocess.Popen[bytes], watching: Prometheus, directory: Path) -> bool:
-    assert process.poll() is None, (directory / "prometheus.log").read_text()
-    return watching.is_ready()
+            watching.close()
