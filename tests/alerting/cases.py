@@ -92,7 +92,7 @@ CASES = (
         faults.database_stopped,
         "PostgreSQL is stopped",
         (*burns("Availability"), "ProbeFailing"),
-        ("DbPoolTimeouts", "ServerWorker"),
+        ("DbPoolTimeouts", "ServerWorker", "LedgerUnchecked"),
     ),
     Case(faults.ledger_not_looked_at, "the look at the ledger does not run", ("LedgerUnchecked",)),
     Case(
