@@ -50,7 +50,7 @@ CASES = (
     ),
     Case(
         faults.server_worker_held_back,
-        "a server worker runs for a seventh of the time",
+        "a server worker runs for half of the time, by SIGSTOP and SIGCONT",
         ("EventLoopLag",),
         ("LatencyBurn",),
     ),
