@@ -21,9 +21,9 @@ by {divide}: an hour is a minute; of the burns of objectives, by {slo_divide}. T
 evaluations are a second apart; for `NoTraffic` a day is a minute, for `LedgerUnchecked` two days are 40 s. What each
 means, and what to do: [runbooks](runbooks/README.md).
 
-**{count} alerts, {fired} fired and were received, {ended} ended and were told to have ended**, but for the watchdog,
-which must not. Seconds are from the
-fault, and for the last column from its end; times {divide} they are about what the real windows take.
+**{count} alerts, each window of a burn being one; {fired} fired and were received, {ended} ended and were told to have
+ended**, but for the watchdog, which must not. Seconds are from the fault, and for the last column from its end; times
+{divide}, of burns {slo_divide}, they are about what the real windows take.
 
 | alert | fault | pending | firing | received by | ended |
 |---|---|---|---|---|---|
