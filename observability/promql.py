@@ -39,10 +39,11 @@ class Selector:
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """Of a whole expression. `groups` are the labels that it groups and joins by, but for those it makes itself."""
+    """Of a whole expression. `groups` are the labels that it groups and joins by, but for those it makes itself: `made`."""
 
     selectors: tuple[Selector, ...]
     groups: frozenset[str]
+    made: frozenset[str]
 
 
 def read(expression: str) -> Reading:
@@ -58,7 +59,7 @@ def read(expression: str) -> Reading:
     selectors = tuple(_selector(*found) for found in nodes if isinstance(found[0], promql_parser.VectorSelector))
     made = {label for node, _ in nodes for label in _made_labels(node)}
     groups = {label for node, _ in nodes for label in _group_labels(node)}
-    return Reading(selectors, frozenset(groups - made))
+    return Reading(selectors, frozenset(groups - made), frozenset(made))
 
 
 def _nodes(node: Any, around: str) -> Iterator[tuple[Any, str]]:

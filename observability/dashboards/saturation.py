@@ -77,7 +77,8 @@ def _health() -> Iterator[Panel]:
             {ORANGE: 5, RED: 20},
         ),
         Query(
-            f"time() - max by ({PROCESS}) (server_worker_heartbeat_timestamp_seconds{{{PODS}}})",
+            f"max by ({PROCESS}) (timestamp(server_worker_heartbeat_timestamp_seconds{{{PODS}}}) "
+            f"- server_worker_heartbeat_timestamp_seconds{{{PODS}}})",
             OF_PROCESS,
         ),
     )

@@ -31,9 +31,14 @@ def _targets(options: Options) -> Iterator[Alert]:
         "{{ $value | humanizePercentage }} of the pods that Prometheus knows give it no metrics.",
         "telemetry",
     )
+    behind = (
+        f'(min by (namespace, pod) (health_check_up{{{of}, check="schema"}}) == 0\n'
+        f'and on (namespace, pod) min by (namespace, pod) (health_check_up{{{of}, check="database"}}) == 1)'
+    )
     yield Alert(
         "ProbeFailing",
-        f"min by (namespace, pod) (health_ready{{{of}}}) == 0",
+        # Who waits for a migration is no fault for as long as SchemaBehind gives it.
+        f"min by (namespace, pod) (health_ready{{{of}}}) == 0\nunless on (namespace, pod) {behind}",
         "critical",
         "2m",
         "{{ $labels.pod }} is not ready",
@@ -62,8 +67,7 @@ def _targets(options: Options) -> Iterator[Alert]:
     )
     yield Alert(
         "SchemaBehind",
-        f'min by (namespace, pod) (health_check_up{{{of}, check="schema"}}) == 0\n'
-        f'and on (namespace, pod) min by (namespace, pod) (health_check_up{{{of}, check="database"}}) == 1',
+        behind,
         "critical",
         "5m",
         "{{ $labels.pod }} waits for a migration",
@@ -75,10 +79,12 @@ def _targets(options: Options) -> Iterator[Alert]:
 def _processes(options: Options) -> Iterator[Alert]:
     of = options.selector
     by = "namespace, pod, server_worker"
+    beat = f"server_worker_heartbeat_timestamp_seconds{{{of}}}"
     yield Alert(
         "ServerWorkerDown",
         f"max by ({by}) (server_worker_up{{{of}}}) == 0\n"
-        f"or time() - max by ({by}) (server_worker_heartbeat_timestamp_seconds{{{of}}}) > 30",
+        # By the time of the scrape, whose age says nothing of the server worker.
+        f"or max by ({by}) (timestamp({beat}) - {beat}) > 30",
         "critical",
         "1m",
         "A server worker of {{ $labels.pod }} stands still",

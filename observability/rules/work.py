@@ -25,7 +25,10 @@ def _jobs(options: Options) -> Iterator[Alert]:
     )
     yield Alert(
         "JobsStalled",
-        f"max by (namespace, entrypoint) (jobs_oldest_age_seconds{{{of}}}) > {options.seconds('5m'):g}",
+        f"max by (namespace, entrypoint) (jobs_oldest_age_seconds{{{of}}}) > {options.seconds('5m'):g}\n"
+        "or label_replace("
+        f"max by (namespace) (webhook_deliveries_oldest_age_seconds{{{of}}}), "
+        f'"entrypoint", "webhooks", "", "") > {options.seconds("5m"):g}',
         "critical",
         "5m",
         "Jobs of the kind {{ $labels.entrypoint }} are not done",

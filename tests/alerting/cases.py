@@ -67,7 +67,6 @@ CASES = (
         faults.schema_behind,
         "the record of the last migration is gone",
         ("SchemaBehind",),
-        ("ProbeFailing", "AvailabilityBurn"),
     ),
     Case(
         faults.jobs_that_nobody_does,

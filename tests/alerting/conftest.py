@@ -25,7 +25,13 @@ def _ended_in_order() -> None:
 
 
 @pytest.fixture(scope="session")
-def rows(pytestconfig: pytest.Config) -> Iterator[list[Row]]:
+def tried() -> set[str]:
+    """The alerts that this run began to drill; who has come to the end takes them out."""
+    return set()
+
+
+@pytest.fixture(scope="session")
+def rows(pytestconfig: pytest.Config, tried: set[str]) -> Iterator[list[Row]]:
     """What was seen, told at the end."""
     seen: list[Row] = []
     yield seen
@@ -33,4 +39,4 @@ def rows(pytestconfig: pytest.Config) -> Iterator[list[Row]]:
         print(f"  {row.key:<26} firing after {row.firing or 0:5.1f} s, by {row.receiver}: {row.about}")
     print(f"  {len(seen)} alerts fired, {sum(row.ended is not None for row in seen)} ended")
     if pytestconfig.getoption("--write"):
-        table.write(seen)
+        table.write(seen, tried)

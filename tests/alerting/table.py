@@ -1,6 +1,6 @@
 """docs/alerts.md: which alerts were seen, by what, and how soon; written by the run itself."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -48,9 +48,10 @@ class Row:
         return cls(key, about, RECEIVERS[alert.severity], pending, seen["firing"] - since, max(ended, 0.0))
 
 
-def write(rows: Sequence[Row]) -> None:
-    """Of alerts that this run did not drill, the page keeps what it has; of others than `CASES` it keeps nothing."""
-    lines = _kept() | {row.key: _line(row) for row in rows}
+def write(rows: Sequence[Row], failed: Collection[str]) -> None:
+    """Of alerts that this run did not drill, the page keeps what it has; of what failed, and of others, nothing."""
+    kept = {key: line for key, line in _kept().items() if key not in failed}
+    lines = kept | {row.key: _line(row) for row in rows if row.key not in failed}
     order = [key for case in CASES for key in case.alerts] + ["Watchdog"]
     seen = [lines[key] for key in order if key in lines]
     ended = sum(not line.endswith("| never |") for line in seen)

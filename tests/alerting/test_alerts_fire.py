@@ -64,10 +64,11 @@ def test_there_is_a_fault_for_each_alert() -> None:
     ],
 )
 @pytest.mark.timeout(900)
-def test_an_alert_fires_by_a_fault_and_ends_with_it(calm: Scene, case: Case, rows: list[Row]) -> None:
+def test_an_alert_fires_by_a_fault_and_ends_with_it(calm: Scene, case: Case, rows: list[Row], tried: set[str]) -> None:
     if case.fault is faults.memory_nearly_full and not faults.MEMORY.is_dir():
         pytest.skip("NOT PROVEN: there is no control group of version 1 for memory here")
     watch = calm.watch
+    tried |= {*case.alerts}
     since = watch.forget()
     with case.fault(calm):
         for key in case.alerts:
@@ -93,6 +94,7 @@ def test_an_alert_fires_by_a_fault_and_ends_with_it(calm: Scene, case: Case, row
     meant = {key.split()[0] for key in case.alerts} | {"Watchdog"}
     others = {name for name in told - meant if not name.startswith(case.besides or ("-",))}
     assert others <= FOLLOWS, "no alert fires that is not meant"
+    tried -= {*case.alerts}
 
 
 def test_the_watchdog_is_received_all_the_time(scene: Scene, rows: list[Row]) -> None:

@@ -26,14 +26,12 @@ SILENCED = [
     *(("Absent", key) for key in ALERTS if key not in {"Absent", "Watchdog"}),
     *(("DbPoolSaturated", f"LatencyBurn {window}") for window in (*FAST, *SLOW)),
     *((f"{slo}Burn {fast}", f"{slo}Burn {slow}") for slo in SLOS for fast in FAST for slow in SLOW),
-    ("SchemaBehind", "ProbeFailing"),
 ]  # fmt: skip
 HEARD = [
     ("Absent", "Watchdog"),
     ("DbPoolSaturated", "AvailabilityBurn 1h"),
     ("AvailabilityBurn 1h", "LatencyBurn 3d"),
     ("AvailabilityBurn 3d", "AvailabilityBurn 6h"),
-    ("ProbeFailing", "SchemaBehind"),
 ]
 
 

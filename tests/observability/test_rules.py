@@ -30,7 +30,8 @@ def test_a_rule_reads_what_there_is(known: Vocabulary, group: str, rule: Alert |
 
 @pytest.mark.parametrize("alert", ALERTS, ids=lambda alert: alert.name)
 def test_an_alert_tells_of_labels_that_it_has(alert: Alert) -> None:
-    kept = promql.read(alert.expression).groups | OWN_LABELS | set(alert.labels)
+    reading = promql.read(alert.expression)
+    kept = reading.groups | reading.made | OWN_LABELS | set(alert.labels)
     assert set(VARIABLE.findall(alert.summary + alert.description)) <= kept
 
 

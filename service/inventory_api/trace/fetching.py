@@ -67,7 +67,7 @@ class Client:
             raise SourceFailed(f"answers {status}")
         try:
             return json.loads(body)
-        except ValueError:
+        except (ValueError, RecursionError):
             raise SourceFailed("answers something else than JSON") from None
 
     async def _answer(self, url: str) -> tuple[int, bytes]:

@@ -23,7 +23,7 @@ def of_request(texts: Iterable[str], request_id: str) -> Iterator[LogLine]:
             continue
         try:
             line = json.loads(text[text.index("{") :])
-        except ValueError:
+        except (ValueError, RecursionError):
             continue
         if isinstance(line, dict) and line.get("request_id") == request_id:
             yield _line(line)

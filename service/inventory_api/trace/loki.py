@@ -35,6 +35,9 @@ async def read(
 
 def _texts(answer: Any) -> list[str]:
     try:
-        return [value[1] for stream in answer["data"]["result"] for value in stream["values"]]
+        texts = [value[1] for stream in answer["data"]["result"] for value in stream["values"]]
     except (TypeError, KeyError, IndexError):
         raise SourceFailed("does not answer as Loki does") from None
+    if not all(isinstance(text, str) for text in texts):
+        raise SourceFailed("does not answer as Loki does")
+    return texts

@@ -25,7 +25,7 @@ def spans(document: Any) -> Iterator[Span]:
             for span in _list(scope, "spans"):
                 try:
                     yield _span(span, service)
-                except (KeyError, ValueError, TypeError):
+                except (KeyError, ValueError, TypeError, AttributeError):
                     continue
 
 
@@ -36,7 +36,7 @@ def spans_of_lines(texts: Iterable[str], ids: Iterable[str]) -> Iterator[Span]:
         if any(one in text for one in wanted):
             try:
                 document = json.loads(text)
-            except ValueError:
+            except (ValueError, RecursionError):
                 continue
             yield from spans(document)
 

@@ -52,7 +52,7 @@ class Jaeger:
 
     async def spans(self, trace_ids: Sequence[str]) -> list[Span]:
         answers = [await self._client.get(f"{self.name}/api/v3/traces/{one}") for one in trace_ids]
-        return [span for answer in answers if answer for span in otlp.spans(answer.get("result"))]
+        return [span for answer in answers if answer for span in otlp.spans(_part(answer, "result"))]
 
 
 class Tempo:
@@ -77,7 +77,7 @@ class Tempo:
 
     async def spans(self, trace_ids: Sequence[str]) -> list[Span]:
         answers = [await self._client.get(f"{self.name}/api/v2/traces/{one}") for one in trace_ids]
-        return [span for answer in answers if answer for span in otlp.spans(answer.get("trace"))]
+        return [span for answer in answers if answer for span in otlp.spans(_part(answer, "trace"))]
 
 
 class SpanFile:
@@ -112,6 +112,20 @@ def _rows(answer: Any, name: str) -> list[dict[str, Any]]:
     Raises:
         SourceFailed: it is not the answer of such a store.
     """
-    if not isinstance(answer, dict):
+    if answer is None:
         raise SourceFailed("answers 404: is it the address of such a store?")
-    return [one for one in answer.get(name) or () if isinstance(one, dict) and "traceID" in one]
+    # Where there are none, Jaeger has null in their place.
+    found = _part(answer, name) or []
+    if not isinstance(found, list):
+        raise SourceFailed("does not answer as such a store does")
+    return [one for one in found if isinstance(one, dict) and "traceID" in one]
+
+
+def _part(answer: Any, name: str) -> Any:
+    """
+    Raises:
+        SourceFailed: it is not the answer of such a store.
+    """
+    if not isinstance(answer, dict) or name not in answer:
+        raise SourceFailed("does not answer as such a store does")
+    return answer[name]

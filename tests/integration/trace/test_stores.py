@@ -125,13 +125,18 @@ def test_the_collector_keeps_what_failed_and_what_was_slow_and_of_the_rest_its_s
 
 def test_the_collector_writes_no_secret_of_a_span_or_of_a_log_line(tmp_path: Path) -> None:
     request_id, trace_id = str(uuid7()), uuid.uuid4().hex
-    url = "postgresql://someone:hidden-1@db/inventory"
+    # Each is caught by one pattern alone.
+    values = (
+        "Bearer hidden1", "Basic hidden2", "whsec_hidden3", "postgresql://someone:hidden4@db/inventory",
+        "REDIS://:hidden5@valkey:6379/0", "https://s3/a?X-Amz-Signature=hidden6", "/a?X-Amz-Security-Token=hidden7&b=c",
+    )  # fmt: skip
+    keys = ("x.authorization", "db.password", "client_secret", "x-api-key", "http.cookie", "access_token")
     given: dict[str, Any] = {
-        "http.request.header.authorization": "Bearer hidden-2",
-        "db.url": url,
+        **{f"value.{number}": value for number, value in enumerate(values)},
+        **dict.fromkeys(keys, "hidden8"),
         "app.request_id": request_id,
     }
-    (tmp_path / "log").write_text(log_line(request_id, f"sent Bearer hidden-3 to {url} by whsec_hidden4"))
+    (tmp_path / "log").write_text(log_line(request_id, " and ".join(values)))
     with stores(tmp_path, tmp_path / "log", KEPT_PERCENTAGE="100", DECISION_WAIT="1s") as opened:
         opened.send([span(trace_id, "POST /orders", 20, **given)])
         kept = wait_until(lambda: opened.trace(trace_id))

@@ -68,6 +68,16 @@ CASES = (
         ],
         not_before="2m",
     ),
+    Case(
+        "ProbeFailing",
+        "it waits for a migration",
+        {
+            one("health_ready"): "0x20",
+            one("health_check_up", check="schema"): "0x20",
+            one("health_check_up", check="database"): "1x20",
+        },
+        "20m",
+    ),
     Case("ProbeFailing", "for a minute, and again", {one("health_ready"): "1 0 0 1 0 0 1 1"}, "6m", not_before="3m"),
     Case(
         "NoTraffic",
@@ -156,6 +166,15 @@ CASES = (
                 "2m",
             ),
         )
+    ),
+    Case(
+        "ServerWorkerDown",
+        "its event loop turns, and the last scrapes are minutes ago",
+        {
+            one("server_worker_up", server_worker="1"): "1 _ _ 1 _ _ 1 _ _",
+            one("server_worker_heartbeat_timestamp_seconds", server_worker="1"): "-0.1 _ _ 179.9 _ _ 359.9 _ _",
+        },
+        "8m",
     ),
     Case(
         "ServerWorkerDown",

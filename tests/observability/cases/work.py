@@ -9,6 +9,7 @@ AGE, PENDING, DEAD = (
     one(name, QUEUE_WORKER, entrypoint="event")
     for name in ("jobs_oldest_age_seconds", "jobs_pending", "jobs_dead_letters")
 )
+WEBHOOK_AGE = one("webhook_deliveries_oldest_age_seconds", QUEUE_WORKER)
 DELIVERED, RETRIED, FAILED = (
     one("webhook_deliveries_total", QUEUE_WORKER, outcome=outcome) for outcome in ("delivered", "retried", "failed")
 )
@@ -65,6 +66,23 @@ CASES = (
         ],
         not_before="5m",
     ),
+    Case(
+        "JobsStalled",
+        "a webhook for a partner who is well waits for more than five minutes",
+        {WEBHOOK_AGE: "300 301+60x20"},
+        "6m",
+        [
+            Firing(
+                "critical",
+                "Jobs of the kind webhooks are not done",
+                "The first of them has waited for 10m 1s.",
+                "data",
+                {"entrypoint": "webhooks"},
+            )
+        ],
+        not_before="5m",
+    ),
+    Case("JobsStalled", "a webhook waits for five minutes", {WEBHOOK_AGE: "300x20"}, "20m"),
     Case("JobsStalled", "the first waits for five minutes", {AGE: "300x20"}, "20m"),
     Case(
         "JobsGrowing",

@@ -51,7 +51,7 @@ async def test_when_jobs_have_made_room_the_queue_is_looked_at_at_once(
     async def log(*_: object) -> None:
         assert told == [], "not before it is written"
 
-    monkeypatch.setattr(Queries, "log_jobs", log)
+    monkeypatch.setattr(PollingDriver, "execute", log)
     await repository.log_jobs([])
     (payload,) = told
     assert AnyEvent.model_validate_json(payload).root.type == "table_changed_event"

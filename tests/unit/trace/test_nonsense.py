@@ -1,0 +1,65 @@
+"""A store that answers nonsense has failed, and is not one that has nothing; a line of nonsense is passed over."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from inventory_api.trace import logs, loki, otlp, stores
+from inventory_api.trace.model import SourceFailed
+from inventory_api.trace.window import window
+
+NOW = datetime(2026, 3, 1, tzinfo=UTC)
+DEEP = "[" * 200_000
+WELL = '{"request_id": "abc", "message": "well"}'
+
+
+class Answering:
+    """Whatever is asked."""
+
+    def __init__(self, answer: Any) -> None:
+        self._answer = answer
+
+    async def get(self, *_: object) -> Any:
+        return self._answer
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        5,
+        [],
+        {},
+        {"data": 5},
+        {"data": {"result": [{"values": [["1", 5]]}]}},
+        {"data": {"result": [{"values": [["1"]]}]}},
+    ],
+)
+async def test_loki(answer: Any) -> None:
+    with pytest.raises(SourceFailed):
+        await loki.read(Answering(answer), "", "{}", "abc", window("abc", 1, NOW))  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("answer", [5, [], {}, {"data": 5, "traces": 5}, {"data": {"a": 1}, "traces": "x"}])
+@pytest.mark.parametrize("kind", [stores.Jaeger, stores.Tempo])
+async def test_a_store_of_traces_that_is_searched(kind: type[stores.Jaeger | stores.Tempo], answer: Any) -> None:
+    with pytest.raises(SourceFailed):
+        await kind("", Answering(answer)).find("abc", window("abc", 1, NOW))  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("answer", [5, [1], {"status": "error"}])
+@pytest.mark.parametrize("kind", [stores.Jaeger, stores.Tempo])
+async def test_a_store_of_traces_that_is_asked_for_one(kind: type[stores.Jaeger | stores.Tempo], answer: Any) -> None:
+    with pytest.raises(SourceFailed):
+        await kind("", Answering(answer)).spans(["ab"])  # type: ignore[arg-type]
+
+
+def test_lines() -> None:
+    (line,) = logs.of_request([f"abc {{{DEEP}", "abc {", WELL], "abc")
+    assert line.message == "well"
+    assert [*otlp.spans_of_lines([f"abc{DEEP}", 'abc{"resourceSpans": 5}'], ["abc"])] == []
+
+
+def test_a_span_whose_status_is_none() -> None:
+    span = {"traceId": "a" * 32, "spanId": "b" * 16, "startTimeUnixNano": "1", "endTimeUnixNano": "2", "status": 5}
+    assert [*otlp.spans({"resourceSpans": [{"scopeSpans": [{"spans": [span]}]}]})] == []
