@@ -5,6 +5,7 @@ import 'uplot/dist/uPlot.min.css';
 import { createTheme, standardTransformers, standardTransformersRegistry, ThemeContext } from '@grafana/data';
 import { GlobalStyles, PortalContainer } from '@grafana/ui';
 import type { ReactNode } from 'react';
+import { flushSync } from 'react-dom';
 import { createRoot } from 'react-dom/client';
 
 import type { Picture } from '../types.ts';
@@ -36,10 +37,10 @@ async function draw(picture: Picture): Promise<void> {
       <PortalContainer />
     </ThemeContext.Provider>,
   );
-  // Plots write with what is there when they are drawn.
-  show(null);
-  await frame();
-  await Promise.all([400, 500].map((weight) => document.fonts.load(`${weight} 12px Inter`)));
+  // Plots write with the fonts that are there when they are drawn.
+  flushSync(() => show(null));
+  const fonts = await Promise.all([400, 500].map((weight) => document.fonts.load(`${weight} 12px Inter`)));
+  if (fonts.some((found) => found.length === 0)) throw new Error('the page has no font');
   show(<Board picture={picture} />);
   // Plots are drawn in the frames after the one that lays them out.
   for (let frames = 0; frames < 10; frames++) await frame();

@@ -31,16 +31,19 @@ export function mark(
 /** A dashed line where it begins, and a bar below the plot for as long as it lasts. */
 function annotate(plot: uPlot, { colour, from, to }: Mark, theme: GrafanaTheme2): void {
   const { ctx, bbox } = plot;
-  const end = bbox.left + bbox.width;
+  const [begin, end] = [bbox.left, bbox.left + bbox.width];
   const [left, right] = [from, to].map((time) => Math.round(plot.valToPos(time, 'x', true))) as [number, number];
-  if (right < bbox.left || left > end) return;
   ctx.strokeStyle = ctx.fillStyle = theme.visualization.getColorByName(colour);
-  ctx.setLineDash([4, 3]);
-  ctx.beginPath();
-  ctx.moveTo(left, bbox.top);
-  ctx.lineTo(left, bbox.top + bbox.height);
-  ctx.stroke();
-  ctx.fillRect(left, bbox.top + bbox.height, Math.min(Math.max(right, left + BAR_PIXELS), end) - left, BAR_PIXELS);
+  // Of one that has begun before, or after, there is no line.
+  if (left >= begin && left <= end) {
+    ctx.setLineDash([4, 3]);
+    ctx.beginPath();
+    ctx.moveTo(left, bbox.top);
+    ctx.lineTo(left, bbox.top + bbox.height);
+    ctx.stroke();
+  }
+  const [shownFrom, shownTo] = [Math.max(left, begin), Math.min(Math.max(right, left + BAR_PIXELS), end)];
+  if (shownTo > shownFrom) ctx.fillRect(shownFrom, bbox.top + bbox.height, shownTo - shownFrom, BAR_PIXELS);
 }
 
 /** What is above all that is drawn is at its upper edge. */
@@ -49,6 +52,7 @@ function diamond(plot: uPlot, { time, value, colour = 'blue' }: Exemplar, theme:
   const [key, scale] = Object.entries(plot.scales).find(([name, { min }]) => name !== 'x' && min != null) ?? [];
   if (key === undefined || scale?.min == null || scale.max == null) return;
   const x = plot.valToPos(time, 'x', true);
+  if (x < plot.bbox.left) return;
   const y = plot.valToPos(Math.min(Math.max(value, scale.min), scale.max), key, true);
   ctx.fillStyle = theme.visualization.getColorByName(colour);
   ctx.beginPath();
