@@ -39,7 +39,7 @@ class Selector:
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """Of a whole expression. `groups` are the labels that it groups and joins by, but for those it makes itself: `made`."""
+    """Of a whole expression. `groups` are the labels that it groups and joins by, but for those that are `made` in it."""
 
     selectors: tuple[Selector, ...]
     groups: frozenset[str]
