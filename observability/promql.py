@@ -39,7 +39,7 @@ class Selector:
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """Of a whole expression. `groups` are the labels that it groups and joins by, but for those that are `made` in it."""
+    """Of a whole expression. `groups` are the labels that it groups and joins by, but for the `made` of its own."""
 
     selectors: tuple[Selector, ...]
     groups: frozenset[str]
