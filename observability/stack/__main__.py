@@ -5,6 +5,7 @@ import os
 import signal
 import sys
 import time
+import urllib.error
 import urllib.request
 from pathlib import Path
 
@@ -17,7 +18,7 @@ POLL_SECONDS = 0.2
 # Longer than the drain of the service.
 END_SECONDS = 60.0
 DEV = (sys.executable, "-m", "inventory_api.cli", "dev")
-COLLECTOR = "OpenTelemetry Collector"
+COLLECTOR, SERVICE = "OpenTelemetry Collector", "the service"
 
 
 class StackError(Exception):
@@ -75,10 +76,17 @@ def _run(options: argparse.Namespace, rest: list[str], data: Path, processes: Pr
         f"--data-dir={options.data_dir}",
     ]
     with log.open("ab") as output:
-        processes.start("the service", [*DEV, *flags, *rest], env=environment, output=output, errors=sys.stderr)
+        processes.start(SERVICE, [*DEV, *flags, *rest], env=environment, output=output, errors=sys.stderr)
     while not asked.is_so:
-        if (ended := processes.first_ended(POLL_SECONDS)) is not None:
-            raise StackError(f"{ended} has ended by itself; {_log_of(ended, data)} says why")
+        ended = processes.first_ended(POLL_SECONDS)
+        if ended is None:
+            continue
+        told = f"{ended} has ended by itself; {_log_of(ended, data)} says why"
+        if ended == SERVICE:
+            raise StackError(told)
+        # The others go on without it.
+        print(f"make observe: {told}", file=sys.stderr, flush=True)
+        processes.forget(ended)
     processes.stop_last(signal.SIGTERM, END_SECONDS)
 
 
@@ -101,20 +109,26 @@ def _start(program: Program, data: Path, processes: Processes, asked: Asked) -> 
     with _log_of(program.name, data).open("wb") as output:
         child = processes.start(program.name, program.command, env={**os.environ, **program.environment}, output=output)
     deadline = time.monotonic() + READY_SECONDS
-    while program.ready and not asked.is_so and not _answers(program.ready):
+    while not asked.is_so:
+        # First, since where its port is taken somebody else answers.
         if child.poll() is not None or time.monotonic() > deadline:
             processes.stop_last(signal.SIGKILL, END_SECONDS)
-            processes.forget_last()
+            processes.forget(program.name)
             raise NotReady
+        if _status(program.ready) == program.ready_status:
+            return
         time.sleep(POLL_SECONDS)
 
 
-def _answers(url: str) -> bool:
+def _status(url: str) -> int:
+    """Of its answer; 0 where there is none."""
     try:
         with urllib.request.urlopen(url, timeout=1) as response:  # noqa: S310 -- on this machine
-            return bool(response.status == 200)  # noqa: PLR2004
+            return int(response.status)
+    except urllib.error.HTTPError as error:
+        return error.code
     except OSError:
-        return False
+        return 0
 
 
 def _lines(outcomes: list[Program | Missing], log: Path) -> list[str]:
@@ -128,7 +142,7 @@ def _lines(outcomes: list[Program | Missing], log: Path) -> list[str]:
 
 
 def _log_of(name: str, data: Path) -> Path:
-    if name == "the service":
+    if name == SERVICE:
         return data / "service.log"
     return data / f"{name.lower().replace(' ', '-')}.log"
 

@@ -49,7 +49,7 @@ class Ports:
 
 @dataclass(frozen=True, slots=True)
 class Program:
-    """`ready` is asked until it answers 200; `url` is what is told."""
+    """`ready` is asked until it answers with that status; `url` is what is told."""
 
     name: str
     command: tuple[str, ...]
@@ -57,6 +57,7 @@ class Program:
     url: str
     about: str
     environment: dict[str, str] = field(default_factory=dict)
+    ready_status: int = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,7 +163,9 @@ def _collector(ports: Ports, log: Path) -> Program | Missing:
         "DECISION_WAIT": "2s",
     }
     command = (binary, *(f"--config={file}" for file in files))
-    return Program("OpenTelemetry Collector", command, "", url, "takes spans and log lines", environment)
+    about = "takes spans and log lines"
+    # Spans are posted there.
+    return Program("OpenTelemetry Collector", command, f"{url}/v1/traces", url, about, environment, ready_status=405)
 
 
 def _grafana(data: Path, ports: Ports) -> Program | Missing:

@@ -56,12 +56,11 @@ class Stores:
 @contextmanager
 def stores(directory: Path, log_files: Path, **environment: str) -> Iterator[Stores]:
     """Started, until left; the collector reads these log files, and has this environment."""
-    ports = Ports(_free_offset())
+    ports = Ports(free_offset())
     programs = {one.name: one for one in found(directory, ports, log_files) if isinstance(one, Program)}
     with ExitStack() as stack:
         for name in NAMES:
             _start(stack, programs[name], directory / name, environment)
-        wait_until(lambda: _answers(f"{ports.url('collector')}/v1/traces"))
         yield Stores(ports.url("collector"), ports.url("jaeger"), ports.url("loki"))
 
 
@@ -69,18 +68,16 @@ def _start(stack: ExitStack, program: Program, directory: Path, environment: dic
     directory.mkdir()
     running = Running(program.command, {**os.environ, **program.environment, **environment}, directory)
     stack.callback(running.kill_all)
-    if program.ready:
-        wait_until(lambda: _answers(program.ready, 200), 90)
+    wait_until(lambda: _answers(program.ready, program.ready_status), 90)
 
 
-def _answers(url: str, status: int = 0) -> bool:
+def _answers(url: str, status: int) -> bool:
     with suppress(httpx.TransportError):
-        answer = httpx.get(url).status_code
-        return answer == status or not status
+        return httpx.get(url).status_code == status
     return False
 
 
-def _free_offset() -> int:
+def free_offset() -> int:
     """By which every port is one that nobody listens on, and that the system gives to nobody."""
     while True:
         offset = random.randrange(5_000, 15_000)  # noqa: S311 -- hides nothing

@@ -83,9 +83,9 @@ class Processes:
         except subprocess.TimeoutExpired:
             child.kill()
 
-    def forget_last(self) -> None:
-        """The child that was started last has ended, and its end is no matter any more."""
-        self._children.pop()
+    def forget(self, name: str) -> None:
+        """A child that has ended, and whose end is no matter any more."""
+        self._children = [child for child in self._children if child[0] != name]
 
     def stop(self) -> None:
         """End what is left, last started first."""
