@@ -4,6 +4,8 @@ from collections.abc import Iterator
 
 from .model import Alert, Group, Options
 
+# A second: fewer than three in five minutes are a coincidence, whatever their share of few.
+SINGLE = 0.01
 STORAGE_OUTAGES = "timeout|unavailable|full|denied"
 
 
@@ -30,7 +32,7 @@ def _database(options: Options) -> Iterator[Alert]:
     waits = f"sum by (namespace) (rate(db_client_connection_wait_time_seconds_count{{{of}}}[{window}]))"
     yield Alert(
         "DbPoolTimeouts",
-        f"{timeouts} / ({timeouts} + {waits}) > 0.01",
+        f"{timeouts} / ({timeouts} + {waits}) > 0.01\nand {timeouts} > {SINGLE}",
         "warning",
         "2m",
         "Requests get no database connection in time",
@@ -74,10 +76,10 @@ def _others(options: Options) -> Iterator[Alert]:
     )
     operations = "storage_operation_duration_seconds_count"
     total = f"sum by (namespace) (rate({operations}{{{of}}}[{window}]))"
+    failed = f'sum by (namespace) (rate({operations}{{{of}, error_type=~"{STORAGE_OUTAGES}"}}[{window}]))'
     yield Alert(
         "StorageFailing",
-        f'sum by (namespace) (rate({operations}{{{of}, error_type=~"{STORAGE_OUTAGES}"}}[{window}]))\n'
-        f"/ ({total} > 0) > 0.05",
+        f"{failed} / ({total} > 0) > 0.05\nand {failed} > {SINGLE}",
         "warning",
         "5m",
         "The storage of attachments fails",

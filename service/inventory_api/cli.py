@@ -18,6 +18,8 @@ logger = logging.getLogger(__name__)
 
 USAGE_ERROR = 2
 MAX_JOB_ID = 2**63 - 1
+# Of hours, ten years; and of seconds more than anybody waits.
+MOST_OF_TIME = 87_600
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -137,9 +139,9 @@ def _seconds(text: str) -> float:
 
 
 def _positive(text: str) -> float:
-    if value := _seconds(text):
+    if 0 < (value := _seconds(text)) <= MOST_OF_TIME:
         return value
-    raise argparse.ArgumentTypeError(f"{text!r} is not above 0")
+    raise argparse.ArgumentTypeError(f"{text!r} is not above 0, or is above {MOST_OF_TIME}")
 
 
 def _job_id(text: str) -> int:

@@ -73,6 +73,12 @@ def test_pods_of_the_release_are_told_from_those_of_another(helm: Helm, pod: str
     assert bool(re.fullmatch(pattern, pod)) is is_of_the_release
 
 
+def test_a_decimal_may_come_from_the_command_line(helm: Helm) -> None:
+    """Of `--set` Helm makes a string."""
+    text = helm.template(ON, "--set", "metrics.objectives.availability=99.95").text
+    assert "(1 - 99.95 / 100)" in text
+
+
 def test_there_are_no_rules_without_being_asked_for(helm: Helm) -> None:
     """The kind is not there in a cluster without the Prometheus Operator."""
     assert helm.template().of("PrometheusRule") == []
@@ -82,6 +88,9 @@ def test_there_are_no_rules_without_being_asked_for(helm: Helm) -> None:
     ("values", "named"),
     [
         ({"objectives": {"availability": 100}}, "availability"),
+        ({"objectives": {"availability": "100"}}, "availability"),
+        ({"objectives": {"minimumRequestsPerSecond": "0.0"}}, "minimumRequestsPerSecond"),
+        ({"prometheusRule": {"runbooksUrl": "docs/runbooks?ref=main"}}, "runbooksUrl"),
         ({"objectives": {"latency": 0.99}}, "latency"),
         ({"objectives": {"minimumRequestsPerSecond": 0}}, "minimumRequestsPerSecond"),
         ({"prometheusRule": {"runbooksUrl": 'x" or "'}}, "runbooksUrl"),

@@ -23,7 +23,13 @@ def base_url(text: str) -> str:
         ValueError: it is none, or has a user, a query or a fragment.
     """
     parts = urlsplit(text)
-    if parts.scheme not in {"http", "https"} or not parts.hostname or parts.query or parts.fragment:
+    if (
+        parts.scheme not in {"http", "https"}
+        or not parts.hostname
+        or not text.isascii()
+        or parts.query
+        or parts.fragment
+    ):
         raise ValueError("not the address of a store: http(s)://host[:port][/path]")
     if "@" in parts.netloc:
         raise ValueError("an address with a user would be seen by others: reach the store by a forwarded port")

@@ -77,6 +77,7 @@ CASES = (
         not_before="2m",
     ),
     Case("DbPoolTimeouts", "nine in a thousand", {TIMEOUTS: minutely(0.9), WAITS: minutely(99.1)}, "20m"),
+    Case("DbPoolTimeouts", "one of sixty", {TIMEOUTS: "0x9 1x20", WAITS: "0+12x30"}, "20m"),
     Case("DbPoolTimeouts", "nobody asks", {TIMEOUTS: "5x20", WAITS: "5x20"}, "20m"),
     Case(
         "DbSlow",
@@ -145,6 +146,15 @@ CASES = (
             )
         ],
         not_before="5m",
+    ),
+    Case(
+        "StorageFailing",
+        "two, some minutes apart, of few",
+        {
+            one(STORAGE, operation="put", error_type="timeout"): "0x5 1x4 2x20",
+            one(STORAGE, operation="put", error_type=""): "0+1x30",
+        },
+        "25m",
     ),
     Case(
         "StorageFailing",

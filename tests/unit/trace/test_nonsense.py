@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from inventory_api import cli
 from inventory_api.trace import logs, loki, otlp, stores
 from inventory_api.trace.model import SourceFailed
 from inventory_api.trace.window import window
@@ -63,3 +64,11 @@ def test_lines() -> None:
 def test_a_span_whose_status_is_none() -> None:
     span = {"traceId": "a" * 32, "spanId": "b" * 16, "startTimeUnixNano": "1", "endTimeUnixNano": "2", "status": 5}
     assert [*otlp.spans({"resourceSpans": [{"scopeSpans": [{"spans": [span]}]}]})] == []
+
+
+@pytest.mark.parametrize("options", [("--hours", "1e9"), ("--timeout", "1e12"), ("--loki", "http://exämple.invalid")])
+def test_options(options: tuple[str, str], capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        cli.parser().parse_args(["trace", "abc", *options])
+    assert ended.value.code == cli.USAGE_ERROR
+    assert options[0] in capsys.readouterr().err
