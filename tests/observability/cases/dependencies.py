@@ -64,8 +64,8 @@ CASES = (
     Case(
         "DbPoolTimeouts",
         "21 in two thousand",
-        {TIMEOUTS: minutely(1.05), WAITS: minutely(98.95)},
-        "3m",
+        {TIMEOUTS: minutely(2.1), WAITS: minutely(197.9)},
+        "4m",
         [
             Firing(
                 "warning",
@@ -74,7 +74,7 @@ CASES = (
                 "saturation",
             )
         ],
-        not_before="2m",
+        not_before="3m",
     ),
     Case("DbPoolTimeouts", "nine in a thousand", {TIMEOUTS: minutely(0.9), WAITS: minutely(99.1)}, "20m"),
     Case("DbPoolTimeouts", "one of sixty", {TIMEOUTS: "0x9 1x20", WAITS: "0+12x30"}, "20m"),
