@@ -84,6 +84,11 @@ def of_catalogue(catalogue: Iterable[Metric], closed: Mapping[str, frozenset[str
         yield Series(f"{metric.name}_count", "counter", labels)
 
 
+def _alternatives(pattern: str) -> list[str]:
+    """Of a pattern without parentheses, in which a bar could mean another thing."""
+    return [pattern] if "(" in pattern else pattern.split("|")
+
+
 def _of_matcher(series: Series, matcher: Matcher) -> Iterator[str]:
     if matcher.label in TARGET_LABELS:
         return
@@ -96,6 +101,7 @@ def _of_matcher(series: Series, matcher: Matcher) -> Iterator[str]:
     if matcher.operator in ("=", "!="):
         is_known = matcher.value in values
     else:
-        is_known = any(re.fullmatch(matcher.value, value) for value in values)
+        # Of alternatives each must be one.
+        is_known = all(any(re.fullmatch(part, value) for value in values) for part in _alternatives(matcher.value))
     if not is_known:
         yield f"{series.name}: no {matcher.label} is {matcher.operator.lstrip('!')} {matcher.value}"

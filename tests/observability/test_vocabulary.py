@@ -40,6 +40,7 @@ def test_what_can_be_answered_is_well(expression: str) -> None:
         ('rate(orders_total{result="create"}[5m])', "orders_total: no result is = create"),
         ('rate(orders_total{result!="create"}[5m])', "orders_total: no result is = create"),
         ('rate(orders_total{result=~"create|fulfil"}[5m])', "orders_total: no result is =~ create|fulfil"),
+        ('rate(orders_total{result=~"created|fulfil"}[5m])', "orders_total: no result is =~ created|fulfil"),
         (f'rate({REQUESTS}_count{{http_route="/order"}}[5m])', f"{REQUESTS}_count: no http_route is = /order"),
         (f'rate({REQUESTS}_bucket{{le="0.3"}}[5m])', f"{REQUESTS}_bucket: no le is = 0.3"),
         ("sum by (route) (jobs_pending)", "nothing that it reads has the label route"),
