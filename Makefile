@@ -4,12 +4,14 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 TOOLS := $(abspath $(VENV))/tools
+# Which of them `make test-python` runs.
+TESTS ?= tests
 # Of pytest, each with a PostgreSQL and a Redis of its own.
 PROCESSES ?= 2
 UV_COMPILE = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links --custom-compile-command "make requirements"
 
 help: ## what there is
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 run: $(VENV)/dev ## everything on this machine; flags by ARGS="--port 8080 --workers 2"
 	@exec $(BIN)/inventory-api dev $(ARGS)
@@ -26,7 +28,7 @@ lint: $(VENV)/test ## style, types and import rules
 	$(BIN)/lint-imports
 
 test-python: $(VENV)/test $(VENV)/node helm versitygw promtool ## pytest, without tests/e2e and tests/drills
-	PATH="$(TOOLS):$$PATH" $(BIN)/pytest tests --ignore tests/e2e --ignore tests/drills --ignore tests/alerting --numprocesses $(PROCESSES) --dist loadfile $(ARGS)
+	PATH="$(TOOLS):$$PATH" $(BIN)/pytest $(TESTS) --ignore tests/e2e --ignore tests/drills --ignore tests/alerting --numprocesses $(PROCESSES) --dist loadfile $(ARGS)
 
 drill: $(VENV)/test versitygw promtool prometheus ## faults on real processes under load, counted; SHORT=1 takes the few that CI runs
 	PATH="$(TOOLS):$$PATH" $(BIN)/pytest tests/drills -s --timeout 300 $(if $(SHORT),-m "not thorough" --times told) $(ARGS)
