@@ -66,7 +66,8 @@ def stores(directory: Path, log_files: Path, **environment: str) -> Iterator[Sto
 
 def _start(stack: ExitStack, program: Program, directory: Path, environment: dict[str, str]) -> None:
     directory.mkdir()
-    running = Running(program.command, {**os.environ, **program.environment, **environment}, directory)
+    # Others are tested meanwhile, some of them by the clock.
+    running = Running(["nice", *program.command], {**os.environ, **program.environment, **environment}, directory)
     stack.callback(running.kill_all)
     wait_until(lambda: _answers(program.ready, program.ready_status), 90)
 

@@ -34,7 +34,16 @@ def ports() -> Ports:
 @pytest.fixture
 def observed(data: Path, ports: Ports, tmp_path: Path) -> Iterator[Running]:
     """With somebody else on the collector's port."""
-    command = [sys.executable, "-m", "observability.stack", "--offset", str(ports.offset), "--data-dir", str(data)]
+    command = [
+        "nice",
+        sys.executable,
+        "-m",
+        "observability.stack",
+        "--offset",
+        str(ports.offset),
+        "--data-dir",
+        str(data),
+    ]
     with socket.create_server(("127.0.0.1", ports.number("collector"))):
         running = Running([*command, "--no-demo-data"], clean_environment({"INVENTORY_DRAIN_DELAY": 0.2}), tmp_path)
         try:
