@@ -77,7 +77,7 @@ def _beside_scrapes(world: World, rounds: int, seconds: float) -> bool:
 
 def _tell_of_series(server: Server, scrapes: Scrapes) -> None:
     samples = [sample for family in parse_text(server.metrics()) for sample in family.samples]
-    workers = len({sample.labels.get("server_worker") for sample in samples})
+    workers = len({sample.labels["server_worker"] for sample in samples if "server_worker" in sample.labels})
     resident = statistics.median(process.memory_info().rss for process in server.children()) / 2**20
     _say(f"a pod of {workers} server workers after these requests: {len(samples)} series; {resident:.0f} MiB each;")
     _say(
