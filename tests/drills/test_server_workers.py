@@ -166,7 +166,8 @@ def _serving(server: Server) -> list[psutil.Process]:
 
 
 def _worker(labels: tuple[tuple[str, str], ...]) -> str:
-    return dict(labels)["server_worker"]
+    """Empty for what is told of the pod, which has no server worker's life."""
+    return dict(labels).get("server_worker", "")
 
 
 @contextmanager
