@@ -11,6 +11,7 @@ RATE = "[$__rate_interval]"
 # Of everything within a table, which has no time to follow.
 LATELY = "[5m]"
 STATEMENTS = "db_client_operation_duration_seconds"
+MEASURED = f"queue_measured_timestamp_seconds{{{PODS}}}"
 # More would be a hedge of lines.
 MOST = 10
 
@@ -154,7 +155,7 @@ def _jobs() -> Iterator[Panel]:
     yield graph(
         About(
             "Jobs that wait",
-            "That could be done now. Growing: more queue workers, or what they wait for.",
+            "That could be done now. Growing: more queue workers, or what they wait for. A gap: not known.",
             "none",
             8,
             {ORANGE: 100},
@@ -171,6 +172,7 @@ def _jobs() -> Iterator[Panel]:
             {ORANGE: 60, RED: 300},
         ),
         Query(f"max by (entrypoint) (jobs_oldest_age_seconds{{{PODS}}})", "{{entrypoint}}"),
+        Query(f"min(timestamp({MEASURED}) - {MEASURED})", "since they were counted"),
     )
     yield graph(
         About(

@@ -45,6 +45,16 @@ def _jobs(options: Options) -> Iterator[Alert]:
         "{{ $value }} jobs wait, and they become more.",
         "data",
     )
+    measured = f"max by (namespace) (queue_measured_timestamp_seconds{{{of}}} > 0)"
+    yield Alert(
+        "QueueUnmeasured",
+        f"time() - {measured} > {options.seconds('10m'):g}",
+        "warning",
+        "2m",
+        "Nobody knows how many jobs wait",
+        "Nobody could count them for {{ $value | humanizeDuration }}: alerts about jobs and webhooks are blind.",
+        "data",
+    )
     yield Alert(
         "DeadLetters",
         f"max by (namespace, entrypoint) (jobs_dead_letters{{{of}}}) > 0",

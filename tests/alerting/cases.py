@@ -73,6 +73,12 @@ CASES = (
         "jobs of a kind that nobody knows come all the time",
         ("JobsStalled", "JobsGrowing"),
     ),
+    Case(
+        faults.measuring_held_up,
+        "somebody locks what queue workers measure by",
+        ("QueueUnmeasured",),
+        ("LedgerUnchecked", "JobsStalled"),
+    ),
     Case(faults.queue_worker_frozen, "SIGSTOP of the queue worker", ("TargetDown", "QueueWorkerAbsent")),
     Case(
         faults.slow,
@@ -91,7 +97,7 @@ CASES = (
         faults.database_stopped,
         "PostgreSQL is stopped",
         (*burns("Availability"), "ProbeFailing"),
-        ("DbPoolTimeouts", "ServerWorker", "LedgerUnchecked"),
+        ("DbPoolTimeouts", "ServerWorker", "LedgerUnchecked", "QueueUnmeasured"),
     ),
     Case(faults.ledger_not_looked_at, "the look at the ledger does not run", ("LedgerUnchecked",)),
     Case(

@@ -1,6 +1,7 @@
 """What is done to the service. Each is a context manager that heals what it did, also when the drill fails."""
 
 import asyncio
+import math
 import os
 import socket
 import threading
@@ -48,17 +49,17 @@ def database_stopped(scene: Scene) -> Iterator[None]:
 
 
 @contextmanager
-def rows_locked(scene: Scene, held: float, let_go: float) -> Iterator[None]:
-    """Somebody else locks the items for `held` seconds, again and again."""
+def locked(scene: Scene, table: str, held: float, let_go: float) -> Iterator[None]:
+    """Somebody else locks the table for `held` seconds, again and again."""
     ended = threading.Event()
 
     async def lock_and_let_go() -> None:
         connection = await asyncpg.connect(scene.world.database_url)
         try:
-            for _ in range(int(LONGEST_SECONDS / (held + let_go))):
+            for _ in range(math.ceil(LONGEST_SECONDS / (held + let_go))):
                 async with connection.transaction():
-                    await connection.execute("LOCK TABLE item IN ACCESS EXCLUSIVE MODE")
-                    await asyncio.sleep(held)
+                    await connection.execute(f"LOCK TABLE {table} IN ACCESS EXCLUSIVE MODE")
+                    await asyncio.to_thread(ended.wait, held)
                 if await asyncio.to_thread(ended.wait, let_go):
                     return
         finally:
@@ -75,13 +76,13 @@ def rows_locked(scene: Scene, held: float, let_go: float) -> Iterator[None]:
 
 @contextmanager
 def slow(scene: Scene) -> Iterator[None]:
-    with rows_locked(scene, 0.8, 0.2):
+    with locked(scene, "item", 0.8, 0.2):
         yield
 
 
 @contextmanager
 def pool_taken(scene: Scene) -> Iterator[None]:
-    with rows_locked(scene, 1.9, 0.05), scene.clients.more(40):
+    with locked(scene, "item", 1.9, 0.05), scene.clients.more(40):
         yield
 
 
@@ -188,6 +189,13 @@ def jobs_that_nobody_does(scene: Scene) -> Iterator[None]:
         ended.set()
         thread.join()
         scene.sql(REMOVE_JOBS, UNKNOWN_KIND)
+
+
+@contextmanager
+def measuring_held_up(scene: Scene) -> Iterator[None]:
+    """Somebody locks what is read only to measure; jobs go on."""
+    with locked(scene, "ledger_check", LONGEST_SECONDS, 0):
+        yield
 
 
 @contextmanager

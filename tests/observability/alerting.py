@@ -12,7 +12,7 @@ import yaml
 
 NAMESPACE, RELEASE = "default", "shop-inventory-api"
 API, API_2 = (f"{RELEASE}-5d9c7b8f6d-{suffix}" for suffix in ("x2x9z", "b7b7b"))
-QUEUE_WORKER = f"{RELEASE}-worker-7c5b4d8f9-k8s4t"
+QUEUE_WORKER, QUEUE_WORKER_2 = (f"{RELEASE}-worker-7c5b4d8f9-{suffix}" for suffix in ("k8s4t", "m2m2m"))
 PREFIX = "InventoryApi"
 PROMTOOL_SECONDS = 240
 

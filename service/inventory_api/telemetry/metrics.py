@@ -293,6 +293,12 @@ LEDGER_CHECKED = Metric(
     "seconds",
     "When that was, since 1970; 0 where it never was.",
 )
+QUEUE_MEASURED = Metric(
+    "queue_measured_timestamp_seconds",
+    "gauge",
+    "seconds",
+    "When a queue worker last measured what waits, since 1970; its start, where it never could. Use max().",
+)
 QUEUE_FAILURES = Metric(
     "queue_failures_total",
     "counter",
@@ -417,7 +423,7 @@ CATALOGUE = (
     QUERY_DURATION, CONNECTIONS, CONNECTIONS_MAX, CONNECTIONS_PENDING, CONNECTION_WAIT, CONNECTION_TIMEOUTS,
     REDIS_BREAKER_STATE, REDIS_ERRORS, CACHE_REQUESTS, BACKGROUND_TASKS, IDEMPOTENCY,
     ORDERS, RESERVATIONS, LEDGER_MISMATCHES, LEDGER_CHECKED,
-    QUEUE_FAILURES, JOBS, JOB_DURATION, JOBS_PENDING, JOBS_OLDEST_AGE, JOBS_DEAD_LETTERS,
+    QUEUE_MEASURED, QUEUE_FAILURES, JOBS, JOB_DURATION, JOBS_PENDING, JOBS_OLDEST_AGE, JOBS_DEAD_LETTERS,
     UPLOADS, TRANSFERS, STORAGE_DURATION,
     WEBHOOK_DELIVERIES, WEBHOOK_ATTEMPTS, WEBHOOK_ATTEMPT_DURATION, WEBHOOK_DISABLED_ENDPOINTS, WEBHOOK_ENDPOINTS,
     WEBHOOKS_PENDING, WEBHOOKS_OLDEST_AGE,
@@ -464,6 +470,7 @@ class Metrics:
         self.reservations: Counter = RESERVATIONS.create(self.registry)
         self.ledger_mismatches: Gauge = LEDGER_MISMATCHES.create(self.registry)
         self.ledger_checked: Gauge = LEDGER_CHECKED.create(self.registry)
+        self.queue_measured: Gauge = QUEUE_MEASURED.create(self.registry)
         self.queue_failures: Counter = QUEUE_FAILURES.create(self.registry)
         self.jobs: Counter = JOBS.create(self.registry)
         self.job_duration: Histogram = JOB_DURATION.create(self.registry)

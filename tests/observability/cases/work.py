@@ -1,6 +1,6 @@
 """What must not be lost: jobs, webhooks, stock; and who may ask for it."""
 
-from tests.observability.alerting import API, API_2, QUEUE_WORKER, Case, Firing, one
+from tests.observability.alerting import API, API_2, QUEUE_WORKER, QUEUE_WORKER_2, Case, Firing, one
 
 from .serving import OF_QUEUE_WORKER, UP
 from .slo import REQUESTS, minutely
@@ -9,6 +9,7 @@ AGE, PENDING, DEAD = (
     one(name, QUEUE_WORKER, entrypoint="event")
     for name in ("jobs_oldest_age_seconds", "jobs_pending", "jobs_dead_letters")
 )
+MEASURED, MEASURED_2 = (one("queue_measured_timestamp_seconds", pod) for pod in (QUEUE_WORKER, QUEUE_WORKER_2))
 WEBHOOK_AGE = one("webhook_deliveries_oldest_age_seconds", QUEUE_WORKER)
 DELIVERED, RETRIED, FAILED = (
     one("webhook_deliveries_total", QUEUE_WORKER, outcome=outcome) for outcome in ("delivered", "retried", "failed")
@@ -94,6 +95,24 @@ CASES = (
     ),
     Case("JobsGrowing", "many, of which more are done than come", {PENDING: "900-10x30"}, "30m"),
     Case("JobsGrowing", "more, but few", {PENDING: "95+0.1x40"}, "40m"),
+    Case("JobsStalled", "how long the first waits is not known", {AGE: "NaN " * 21}, "20m"),
+    Case(
+        "QueueUnmeasured",
+        "by any of two, for more than ten minutes",
+        {MEASURED: "30 60x30", MEASURED_2: "30x30"},
+        "14m",
+        [
+            Firing(
+                "warning",
+                "Nobody knows how many jobs wait",
+                "Nobody could count them for 13m 0s: alerts about jobs and webhooks are blind.",
+                "data",
+            )
+        ],
+        not_before="13m",
+    ),
+    Case("QueueUnmeasured", "one of two can", {MEASURED: "30+60x40", MEASURED_2: "30x40"}, "40m"),
+    Case("QueueUnmeasured", "by nobody, since there is no queue worker", {UP: "1x40"}, "40m"),
     Case(
         "DeadLetters",
         "one",
