@@ -141,8 +141,11 @@ def heat(about: About, query: Query) -> heatmap.Panel:
     )
 
 
-def rows(about: About, columns: Sequence[Column], named: Mapping[str, str]) -> table.Panel:
-    """A row for each set of labels, which `named` gives names to, with its values as they are now."""
+def rows(about: About, columns: Sequence[Column], named: Mapping[str, str], most: str = "") -> table.Panel:
+    """A row for each set of labels, which `named` gives names to, with its values as they are now.
+
+    `most`: the column by which they are sorted, the highest first.
+    """
     targets = [_now(column.expression) for column in columns]
     values = ["Value"] if len(columns) == 1 else [f"Value #{chr(ord('A') + at)}" for at in range(len(columns))]
     titles = {**named, **{value: column.title for value, column in zip(values, columns, strict=True)}}
@@ -151,6 +154,8 @@ def rows(about: About, columns: Sequence[Column], named: Mapping[str, str]) -> t
     panel = _with(table.Panel(), about, HIGH, targets).show_header(True)
     panel.with_transformation(models.DataTransformerConfig(id_val="merge", options={}))
     panel.with_transformation(models.DataTransformerConfig(id_val="organize", options=organised))
+    if most:
+        panel.sort_by([common.TableSortByFieldState().display_name(most).desc(True)])
     for column in columns:
         properties: list[tuple[str, object]] = [("unit", column.unit)]
         if column.steps:

@@ -2,13 +2,13 @@
 
 from collections.abc import Iterator
 
-from observability.rules.slo import ERRORS, LATENCY_THRESHOLD
+from observability.rules.slo import ERRORS, LATENCY_THRESHOLD, PREFIX
 from observability.rules.slo import REQUESTS as DURATION
 
 from .board import Board
 from .explore import to_board
 from .panels import GREEN, ORANGE, RED, YELLOW, About, Column, Panel, Query, graph, number, rows, states
-from .variables import PODS, REQUESTS
+from .variables import PODS, RECORDED, REQUESTS
 
 RATE = "[$__rate_interval]"
 LONG = float(LATENCY_THRESHOLD)
@@ -28,7 +28,7 @@ def board() -> Board:
             ("Requests by version", [*_requests()]),
             ("Cost by version", [*_cost()]),
         ],
-        ["route"],
+        ["route", "release"],
     )
 
 
@@ -89,9 +89,9 @@ def _requests() -> Iterator[Panel]:
             "Of the requests of each version. Above that of the old one: roll back, then look.",
             "percentunit",
             8,
-            {ORANGE: 0.001, RED: 0.0144},
         ),
         Query(f"{_by_version(f'{ERRORS}{{{REQUESTS}}}')} / ({count} > 0)", VERSION),
+        Query(f"1 - {_promised('availability')}", "may fail"),
         highest=1,
     )
     yield graph(
@@ -123,11 +123,10 @@ def _requests() -> Iterator[Panel]:
             "The part that is fast enough, of each version.",
             "percentunit",
             8,
-            {GREEN: 0.99},
-            base=RED,
             links=[to_board("Objectives", "slo")],
         ),
         Query(f"{_by_version(fast)} / ({count} > 0)", VERSION),
+        Query(_promised("latency"), "promised"),
         highest=1,
     )
 
@@ -149,6 +148,10 @@ def _cost() -> Iterator[Panel]:
         About("Memory of a process", "On average; it grows for a while after a start.", "bytes", 8),
         Query(f"avg by (version) (process_resident_memory_bytes{{{PODS}}} {_joined('version')})", VERSION),
     )
+
+
+def _promised(slo: str) -> str:
+    return f'max({PREFIX}_objective:ratio{{{RECORDED}, slo="{slo}"}})'
 
 
 def _by_version(counter: str, more: str = "") -> str:

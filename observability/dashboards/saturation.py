@@ -283,15 +283,20 @@ def _redis() -> Iterator[Panel]:
     yield states(
         About(
             "Breaker of Redis",
-            "Open: Redis did not answer, and nobody waits for it. Reads go to PostgreSQL, each process limits alone.",
+            "Open: Redis did not answer, and nobody waits for it. Reads go to PostgreSQL, each process limits alone. "
+            "Processes without a Redis are not shown.",
             "none",
             8,
             {GREEN: 1},
             base=RED,
         ),
-        Query(f'min by ({PROCESS}) (redis_breaker_state{{{PODS}, state="closed"}})', OF_PROCESS),
+        Query(
+            f'min by ({PROCESS}) (redis_breaker_state{{{PODS}, state="closed"}}) '
+            f"and on ({PROCESS}) redis_breaker_state{{{PODS}}} == 1",
+            OF_PROCESS,
+        ),
         one="closed",
-        zero="open, or no Redis",
+        zero="open",
     )
     yield graph(
         About(

@@ -40,9 +40,11 @@ def _now() -> Iterator[Panel]:
         yield number(
             About(
                 f"{slo.capitalize()} of 30 days",
-                f"{meaning}, of the last 30 days, beside what is promised. Below it no change is worth its risk.",
+                f"{meaning}, of the last 30 days, beside what is promised. The colour of the budget says whether it is "
+                "kept. If not, no change is worth its risk.",
                 "percentunit",
                 6,
+                base=BLUE,
             ),
             Query(f"1 - {PREFIX}_errors:ratio_rate30d{{{of}}}", "kept"),
             Query(f"{PREFIX}_objective:ratio{{{of}}}", "promised"),

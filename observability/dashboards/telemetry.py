@@ -10,6 +10,7 @@ from .variables import PODS
 RATE = "[$__rate_interval]"
 # Of Prometheus itself, where it is scraped: the groups of the rules of this service.
 RULES = 'cluster=~"$cluster", rule_group=~".*inventory-api-.+"'
+EVALUATED = "prometheus_rule_group_last_evaluation_timestamp_seconds"
 
 
 def board() -> Board:
@@ -90,7 +91,7 @@ def _rules() -> Iterator[Panel]:
             8,
             {ORANGE: 5},
         ),
-        Query(f"max by (rule_group) (prometheus_rule_group_last_duration_seconds{{{RULES}}})", "{{rule_group}}"),
+        Query(_by_group("max", f"prometheus_rule_group_last_duration_seconds{{{RULES}}}"), "{{group}}"),
     )
     yield graph(
         About(
@@ -100,9 +101,7 @@ def _rules() -> Iterator[Panel]:
             8,
             {RED: 0.001},
         ),
-        Query(
-            f"sum by (rule_group) (rate(prometheus_rule_evaluation_failures_total{{{RULES}}}{RATE}))", "{{rule_group}}"
-        ),
+        Query(_by_group("sum", f"rate(prometheus_rule_evaluation_failures_total{{{RULES}}}{RATE})"), "{{group}}"),
     )
     yield graph(
         About(
@@ -112,11 +111,13 @@ def _rules() -> Iterator[Panel]:
             8,
             {ORANGE: 240},
         ),
-        Query(
-            f"time() - max by (rule_group) (prometheus_rule_group_last_evaluation_timestamp_seconds{{{RULES}}})",
-            "{{rule_group}}",
-        ),
+        Query(f"time() - {_by_group('max', f'{EVALUATED}{{{RULES}}} > 0')}", "{{group}}"),
     )
+
+
+def _by_group(aggregation: str, series: str) -> str:
+    """Without the file of rules that the name of a group begins with."""
+    return f'{aggregation} by (group) (label_replace({series}, "group", "$1", "rule_group", ".*;(.*)"))'
 
 
 def _traces_and_logs() -> Iterator[Panel]:
