@@ -8,9 +8,10 @@ container, which is that of all of them.
 import asyncio
 import contextlib
 import json
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
-from typing import Any
+from typing import Any, TypeVar
 
 from prometheus_client import Metric
 from prometheus_client.exposition import choose_encoder
@@ -26,6 +27,8 @@ from inventory_api.telemetry.metrics import (
     Metrics,
 )
 
+Found = TypeVar("Found")
+
 ANSWER_SECONDS = 0.2
 LABEL = "server_worker"
 # When a series began: twice the series for what a restart of the process tells too.
@@ -38,6 +41,9 @@ class MetricsGatherer:
     def __init__(self, metrics: Metrics, slot: Slot) -> None:
         self._metrics = metrics
         self._slot = slot
+        # The event loop would stand still for some 25 ms, and in its common threads names are looked up, which can hang
+        # long. It ends with this object, since the management port answers until the very end.
+        self._executor = ThreadPoolExecutor(1, thread_name_prefix="metrics")
 
     @asynccontextmanager
     async def opened(self) -> AsyncIterator[None]:
@@ -53,17 +59,28 @@ class MetricsGatherer:
         """The exposition and its content type: OpenMetrics or Prometheus text, by the Accept header."""
         numbers = self._slot.expected()
         answers = await asyncio.gather(*(self._families(number) for number in numbers))
-        gathered = _Gathered()
-        gathered.add_exits(self._slot.exits())
-        gathered.add_memory(await asyncio.to_thread(cgroup.memory))
-        for number, families in zip(numbers, answers, strict=True):
-            gathered.add(number, families)
         encoder, content_type = choose_encoder(accept)
-        return await asyncio.to_thread(encoder, gathered), content_type
+        exits = [*self._slot.exits()]
+
+        def encode() -> bytes:
+            gathered = _Gathered()
+            gathered.add_exits(exits)
+            gathered.add_memory(cgroup.memory())
+            for number, families in zip(numbers, answers, strict=True):
+                gathered.add(number, families)
+            return bytes(encoder(gathered))
+
+        return await self._in_thread(encode), content_type
+
+    async def _in_thread(self, work: Callable[[], Found]) -> Found:
+        return await asyncio.get_running_loop().run_in_executor(self._executor, work)
+
+    def _dumped(self) -> list[Any]:
+        return _dump(self._metrics.registry.collect())
 
     async def _families(self, number: int) -> list[Any] | None:
         if number == self._slot.number:
-            return _dump(self._metrics.registry.collect())
+            return await self._in_thread(self._dumped)
         with contextlib.suppress(OSError, TimeoutError, ValueError):
             async with asyncio.timeout(ANSWER_SECONDS):
                 reader, writer = await asyncio.open_unix_connection(self._slot.socket(number))
@@ -82,7 +99,7 @@ class MetricsGatherer:
 
     async def _answer(self, _: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         with contextlib.suppress(ConnectionError):
-            writer.write(json.dumps(_dump(self._metrics.registry.collect())).encode())
+            writer.write(await self._in_thread(lambda: json.dumps(self._dumped()).encode()))
             await writer.drain()
         writer.close()
 
