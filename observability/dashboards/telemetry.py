@@ -90,8 +90,9 @@ def _rules() -> Iterator[Panel]:
             8,
             {ORANGE: 5},
         ),
-        Query(f"max by (rule_group) (prometheus_rule_group_last_duration_seconds{{{RULES}}})", "{{rule_group}}"),
+        Query(_named(f"max by (rule_group) (prometheus_rule_group_last_duration_seconds{{{RULES}}})"), "{{group}}"),
     )
+    failures = f"rate(prometheus_rule_evaluation_failures_total{{{RULES}}}{RATE})"
     yield graph(
         About(
             "Rules that fail",
@@ -100,10 +101,10 @@ def _rules() -> Iterator[Panel]:
             8,
             {RED: 0.001},
         ),
-        Query(
-            f"sum by (rule_group) (rate(prometheus_rule_evaluation_failures_total{{{RULES}}}{RATE}))", "{{rule_group}}"
-        ),
+        Query(_named(f"sum by (rule_group) ({failures})"), "{{group}}"),
     )
+    # A group that never was evaluated has the year 1, or 1970.
+    evaluated = f"prometheus_rule_group_last_evaluation_timestamp_seconds{{{RULES}}} > 0"
     yield graph(
         About(
             "Since rules were evaluated",
@@ -112,11 +113,13 @@ def _rules() -> Iterator[Panel]:
             8,
             {ORANGE: 240},
         ),
-        Query(
-            f"time() - max by (rule_group) (prometheus_rule_group_last_evaluation_timestamp_seconds{{{RULES}}})",
-            "{{rule_group}}",
-        ),
+        Query(f"time() - {_named(f'max by (rule_group) ({evaluated})')}", "{{group}}"),
     )
+
+
+def _named(by_group: str) -> str:
+    """With the name of the group alone: Prometheus puts the path of its file before it."""
+    return f'label_replace({by_group}, "group", "$1", "rule_group", ".*;(.+)")'
 
 
 def _traces_and_logs() -> Iterator[Panel]:
