@@ -2,15 +2,16 @@
 
 from collections.abc import Iterator
 
-from observability.rules.slo import ERRORS, LATENCY_THRESHOLD
+from observability.rules.slo import ERRORS, LATENCY_THRESHOLD, PREFIX
 from observability.rules.slo import REQUESTS as DURATION
 
 from .board import Board
 from .explore import to_board
 from .panels import GREEN, ORANGE, RED, YELLOW, About, Column, Panel, Query, graph, number, rows, states
-from .variables import PODS, REQUESTS
+from .variables import PODS, RECORDED, REQUESTS
 
 RATE = "[$__rate_interval]"
+OBJECTIVE = f"{PREFIX}_objective:ratio"
 LONG = float(LATENCY_THRESHOLD)
 # Whose process a sample is of.
 PROCESS = "cluster, namespace, pod, instance, server_worker"
@@ -28,7 +29,7 @@ def board() -> Board:
             ("Requests by version", [*_requests()]),
             ("Cost by version", [*_cost()]),
         ],
-        ["route"],
+        ["route", "release"],
     )
 
 
@@ -86,13 +87,13 @@ def _requests() -> Iterator[Panel]:
     yield graph(
         About(
             "Failures",
-            "Of the requests of each version. Above that of the old one: roll back, then look.",
+            "Of the requests of each version. Above that of the old one: roll back, then look. The dashed line is what "
+            "the objective leaves.",
             "percentunit",
             8,
-            {ORANGE: 0.001, RED: 0.0144},
         ),
         Query(f"{_by_version(f'{ERRORS}{{{REQUESTS}}}')} / ({count} > 0)", VERSION),
-        highest=1,
+        Query(f'1 - {OBJECTIVE}{{{RECORDED}, slo="availability"}}', "objective", is_limit=True),
     )
     yield graph(
         About(
@@ -120,14 +121,14 @@ def _requests() -> Iterator[Panel]:
     yield graph(
         About(
             f"Within {LONG * 1000:g} ms",
-            "The part that is fast enough, of each version.",
+            "The part that is fast enough, of each version. The dashed line is the objective.",
             "percentunit",
             8,
-            {GREEN: 0.99},
-            base=RED,
             links=[to_board("Objectives", "slo")],
         ),
         Query(f"{_by_version(fast)} / ({count} > 0)", VERSION),
+        Query(f'{OBJECTIVE}{{{RECORDED}, slo="latency"}}', "objective", is_limit=True),
+        lowest=None,
         highest=1,
     )
 

@@ -85,17 +85,19 @@ def _now() -> Iterator[Panel]:
             links=[to_board("Saturation", "saturation")],
         ),
         [
-            Column("Rate", f"{by_route} ({_lately(COUNT)})", "reqps"),
+            # A route without requests has no row: its quantiles are no numbers.
+            Column("Rate", f"{by_route} ({_lately(COUNT)}) > 0", "reqps"),
             Column(
                 "Failures",
                 f"{by_route} ({_lately(FAILED)}) / ({by_route} ({_lately(COUNT)}) > 0)",
                 "percentunit",
                 {ORANGE: 0.001, RED: 0.0144},
             ),
-            Column("p50", _lately(_quantile(0.5, "http_route")), "s", {ORANGE: LONG, RED: 1}),
-            Column("p99", _lately(_quantile(0.99, "http_route")), "s", {ORANGE: LONG, RED: 1}),
+            Column("p50", f"{_lately(_quantile(0.5, 'http_route'))} >= 0", "s", {ORANGE: LONG, RED: 1}),
+            Column("p99", f"{_lately(_quantile(0.99, 'http_route'))} >= 0", "s", {ORANGE: LONG, RED: 1}),
         ],
         {"http_route": "Route"},
+        most="Rate",
     )
 
 
