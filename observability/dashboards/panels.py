@@ -33,11 +33,16 @@ P = TypeVar("P", bargauge.Panel, heatmap.Panel, stat.Panel, statetimeline.Panel,
 
 @dataclass(frozen=True, slots=True)
 class Query:
-    """`legend` names the labels of each series in double braces."""
+    """`legend` names the labels of each series in double braces.
+
+    `is_limit`: it is drawn as a threshold is. `steps`: its own, of a number; below them all it is red.
+    """
 
     expression: str
     legend: str
     exemplars: bool = False
+    is_limit: bool = False
+    steps: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +85,7 @@ def graph(
     )
     if stacked:
         panel.stacking(common.StackingConfig().mode(kinds.StackingMode.NORMAL).group("A"))
+    _override(panel, [_limit() if query.is_limit else {} for query in queries])
     if lowest is not None:
         panel.min(lowest)
     return panel if highest is None else panel.max(highest)
@@ -87,9 +93,12 @@ def graph(
 
 def number(about: About, *queries: Query) -> stat.Panel:
     """The last value of each series, coloured by the thresholds, with its course behind it."""
+    panel = _with(stat.Panel(), about, LOW, [_over_time(query) for query in queries])
+    _override(
+        panel, [{"thresholds": _thresholds(query.steps, RED).build()} if query.steps else {} for query in queries]
+    )
     return (
-        _with(stat.Panel(), about, LOW, [_over_time(query) for query in queries])
-        .color_mode(kinds.BigValueColorMode.VALUE)
+        panel.color_mode(kinds.BigValueColorMode.VALUE)
         .graph_mode(kinds.BigValueGraphMode.AREA)
         .reduce_options(common.ReduceDataOptions().calcs(["lastNotNull"]))
     )
@@ -144,7 +153,7 @@ def heat(about: About, query: Query) -> heatmap.Panel:
 def rows(about: About, columns: Sequence[Column], named: Mapping[str, str], most: str = "") -> table.Panel:
     """A row for each set of labels, which `named` gives names to, with its values as they are now.
 
-    `most`: the column by which they are sorted, the highest first.
+    `most`: the title of the column whose highest value comes first.
     """
     targets = [_now(column.expression) for column in columns]
     values = ["Value"] if len(columns) == 1 else [f"Value #{chr(ord('A') + at)}" for at in range(len(columns))]
@@ -152,6 +161,8 @@ def rows(about: About, columns: Sequence[Column], named: Mapping[str, str], most
     order = {name: at for at, name in enumerate(titles)}
     organised = {"excludeByName": {"Time": True}, "renameByName": titles, "indexByName": order, "includeByName": {}}
     panel = _with(table.Panel(), about, HIGH, targets).show_header(True)
+    if most:
+        panel.sort_by([common.TableSortByFieldState().display_name(most).desc(True)])
     panel.with_transformation(models.DataTransformerConfig(id_val="merge", options={}))
     panel.with_transformation(models.DataTransformerConfig(id_val="organize", options=organised))
     if most:
@@ -179,6 +190,22 @@ def _with(panel: P, about: About, height: int, targets: Sequence[prometheus.Data
     for at, target in enumerate(targets):
         panel.with_target(target.ref_id(chr(ord("A") + at)))
     return panel
+
+
+def _override(panel: stat.Panel | timeseries.Panel, properties: Sequence[Mapping[str, object]]) -> None:
+    """For the series of each query, whatever their names are."""
+    for at, of_query in enumerate(properties):
+        if of_query:
+            found = [models.DynamicConfigValue(id_val=name, value=value) for name, value in of_query.items()]
+            panel.override_by_query(chr(ord("A") + at), found)
+
+
+def _limit() -> Mapping[str, object]:
+    return {
+        "color": models.FieldColor(mode=models.FieldColorModeId.FIXED, fixed_color=RED),
+        "custom.lineStyle": kinds.LineStyle(fill="dash", dash=[10, 10]),
+        "custom.fillOpacity": 0,
+    }
 
 
 def _thresholds(steps: Mapping[str, float], base: str) -> dashboard.ThresholdsConfig:

@@ -11,6 +11,7 @@ from .panels import GREEN, ORANGE, RED, YELLOW, About, Column, Panel, Query, gra
 from .variables import PODS, RECORDED, REQUESTS
 
 RATE = "[$__rate_interval]"
+OBJECTIVE = f"{PREFIX}_objective:ratio"
 LONG = float(LATENCY_THRESHOLD)
 # Whose process a sample is of.
 PROCESS = "cluster, namespace, pod, instance, server_worker"
@@ -86,13 +87,13 @@ def _requests() -> Iterator[Panel]:
     yield graph(
         About(
             "Failures",
-            "Of the requests of each version. Above that of the old one: roll back, then look.",
+            "Of the requests of each version. Above that of the old one: roll back, then look. The dashed line is what "
+            "the objective leaves.",
             "percentunit",
             8,
         ),
         Query(f"{_by_version(f'{ERRORS}{{{REQUESTS}}}')} / ({count} > 0)", VERSION),
-        Query(f"1 - {_promised('availability')}", "may fail"),
-        highest=1,
+        Query(f'1 - {OBJECTIVE}{{{RECORDED}, slo="availability"}}', "objective", is_limit=True),
     )
     yield graph(
         About(
@@ -120,13 +121,14 @@ def _requests() -> Iterator[Panel]:
     yield graph(
         About(
             f"Within {LONG * 1000:g} ms",
-            "The part that is fast enough, of each version.",
+            "The part that is fast enough, of each version. The dashed line is the objective.",
             "percentunit",
             8,
             links=[to_board("Objectives", "slo")],
         ),
         Query(f"{_by_version(fast)} / ({count} > 0)", VERSION),
-        Query(_promised("latency"), "promised"),
+        Query(f'{OBJECTIVE}{{{RECORDED}, slo="latency"}}', "objective", is_limit=True),
+        lowest=None,
         highest=1,
     )
 

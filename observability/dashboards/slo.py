@@ -37,6 +37,7 @@ def board() -> Board:
 def _now() -> Iterator[Panel]:
     for slo, meaning in OBJECTIVES.items():
         of = f'{RECORDED}, slo="{slo}"'
+        kept, promised = f"1 - {PREFIX}_errors:ratio_rate30d{{{of}}}", f"{PREFIX}_objective:ratio{{{of}}}"
         yield number(
             About(
                 f"{slo.capitalize()} of 30 days",
@@ -46,8 +47,9 @@ def _now() -> Iterator[Panel]:
                 6,
                 base=BLUE,
             ),
-            Query(f"1 - {PREFIX}_errors:ratio_rate30d{{{of}}}", "kept"),
-            Query(f"{PREFIX}_objective:ratio{{{of}}}", "promised"),
+            Query(kept, "kept"),
+            Query(promised, "promised"),
+            Query(f"{kept} - {promised}", "to spare", steps={GREEN: 0}),
         ).decimals(3)
         yield number(
             About(

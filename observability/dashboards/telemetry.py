@@ -91,8 +91,9 @@ def _rules() -> Iterator[Panel]:
             8,
             {ORANGE: 5},
         ),
-        Query(_by_group("max", f"prometheus_rule_group_last_duration_seconds{{{RULES}}}"), "{{group}}"),
+        Query(_named(f"max by (rule_group) (prometheus_rule_group_last_duration_seconds{{{RULES}}})"), "{{group}}"),
     )
+    failures = f"rate(prometheus_rule_evaluation_failures_total{{{RULES}}}{RATE})"
     yield graph(
         About(
             "Rules that fail",
@@ -101,8 +102,10 @@ def _rules() -> Iterator[Panel]:
             8,
             {RED: 0.001},
         ),
-        Query(_by_group("sum", f"rate(prometheus_rule_evaluation_failures_total{{{RULES}}}{RATE})"), "{{group}}"),
+        Query(_named(f"sum by (rule_group) ({failures})"), "{{group}}"),
     )
+    # A group that never was evaluated has the year 1, or 1970.
+    evaluated = f"prometheus_rule_group_last_evaluation_timestamp_seconds{{{RULES}}} > 0"
     yield graph(
         About(
             "Since rules were evaluated",
@@ -111,13 +114,13 @@ def _rules() -> Iterator[Panel]:
             8,
             {ORANGE: 240},
         ),
-        Query(f"time() - {_by_group('max', f'{EVALUATED}{{{RULES}}} > 0')}", "{{group}}"),
+        Query(f"time() - {_named(f'max by (rule_group) ({evaluated})')}", "{{group}}"),
     )
 
 
-def _by_group(aggregation: str, series: str) -> str:
-    """Without the file of rules that the name of a group begins with."""
-    return f'{aggregation} by (group) (label_replace({series}, "group", "$1", "rule_group", ".*;(.*)"))'
+def _named(by_group: str) -> str:
+    """With the name of the group alone: Prometheus puts the path of its file before it."""
+    return f'label_replace({by_group}, "group", "$1", "rule_group", ".*;(.+)")'
 
 
 def _traces_and_logs() -> Iterator[Panel]:
