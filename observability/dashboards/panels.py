@@ -161,8 +161,6 @@ def rows(about: About, columns: Sequence[Column], named: Mapping[str, str], most
     order = {name: at for at, name in enumerate(titles)}
     organised = {"excludeByName": {"Time": True}, "renameByName": titles, "indexByName": order, "includeByName": {}}
     panel = _with(table.Panel(), about, HIGH, targets).show_header(True)
-    if most:
-        panel.sort_by([common.TableSortByFieldState().display_name(most).desc(True)])
     panel.with_transformation(models.DataTransformerConfig(id_val="merge", options={}))
     panel.with_transformation(models.DataTransformerConfig(id_val="organize", options=organised))
     if most:

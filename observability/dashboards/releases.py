@@ -152,10 +152,6 @@ def _cost() -> Iterator[Panel]:
     )
 
 
-def _promised(slo: str) -> str:
-    return f'max({PREFIX}_objective:ratio{{{RECORDED}, slo="{slo}"}})'
-
-
 def _by_version(counter: str, more: str = "") -> str:
     labels = f"version, {more}" if more else "version"
     return f"sum by ({labels}) (rate({counter}{RATE}) {_joined('version')})"

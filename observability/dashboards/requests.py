@@ -101,11 +101,6 @@ def _now() -> Iterator[Panel]:
     )
 
 
-def _some(quantile: str) -> str:
-    """None where nothing was observed, of which the quantile is NaN."""
-    return f"{quantile} >= 0"
-
-
 def _rate() -> Iterator[Panel]:
     yield graph(
         About("Requests by route", "Who asks for what; none is what no route is for.", "reqps", data_links=OF_ROUTE),

@@ -41,8 +41,8 @@ def _now() -> Iterator[Panel]:
         yield number(
             About(
                 f"{slo.capitalize()} of 30 days",
-                f"{meaning}, of the last 30 days, beside what is promised. The colour of the budget says whether it is "
-                "kept. If not, no change is worth its risk.",
+                f"{meaning}, of the last 30 days, beside what is promised. With nothing to spare no change is "
+                "worth its risk.",
                 "percentunit",
                 6,
                 base=BLUE,

@@ -10,7 +10,6 @@ from .variables import PODS
 RATE = "[$__rate_interval]"
 # Of Prometheus itself, where it is scraped: the groups of the rules of this service.
 RULES = 'cluster=~"$cluster", rule_group=~".*inventory-api-.+"'
-EVALUATED = "prometheus_rule_group_last_evaluation_timestamp_seconds"
 
 
 def board() -> Board:

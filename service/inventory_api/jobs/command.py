@@ -2,6 +2,7 @@
 
 import getpass
 import json
+import os
 from collections.abc import Callable
 from datetime import datetime
 
@@ -30,7 +31,7 @@ async def run(dsn: Callable[[], str], action: str, job_id: int, write: Callable[
     await database.open()
     try:
         async with database.session() as session:
-            provenance = Provenance(f"cli:{getpass.getuser()}", str(uuid7()))
+            provenance = Provenance(f"cli:{_user()}", str(uuid7()))
             if action == "replay":
                 await service.replay(session, job_id, provenance)
                 write(f"job {job_id} is started again by the next queue worker")
@@ -45,3 +46,11 @@ async def run(dsn: Callable[[], str], action: str, job_id: int, write: Callable[
                     after = (letters[-1].failed_at, letters[-1].id)
     finally:
         await database.close()
+
+
+def _user() -> str:
+    """Its number where it has no name, as in the container."""
+    try:
+        return getpass.getuser()
+    except (OSError, KeyError):  # KeyError: before Python 3.13
+        return str(os.getuid())

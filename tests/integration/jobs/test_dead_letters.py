@@ -1,7 +1,9 @@
 """Dead letters: listed with what they failed of, replayed, purged; by HTTP and by the command line."""
 
 import asyncio
+import getpass
 import json
+import os
 import subprocess
 from typing import Any
 
@@ -12,6 +14,7 @@ from tests.support.process import MODULE, clean_environment
 from tests.support.service import Service, error_of
 from tests.support.working import QUICK, add, until, working
 
+from inventory_api.jobs import command
 from inventory_api.jobs.handlers import Work
 
 
@@ -88,9 +91,9 @@ async def test_a_job_that_waits_is_no_dead_letter(service: Service, database_url
 async def test_the_command_line_does_the_same(database_url: str, letters: list[int]) -> None:
     async def run(*arguments: str) -> subprocess.CompletedProcess[str]:
         environment = clean_environment({"INVENTORY_DATABASE_URL": database_url})
-        command = [*MODULE, "jobs", *arguments]
+        words = [*MODULE, "jobs", *arguments]
         return await asyncio.to_thread(
-            subprocess.run, command, env=environment, capture_output=True, text=True, check=False
+            subprocess.run, words, env=environment, capture_output=True, text=True, check=False
         )
 
     listed: list[dict[str, Any]] = [json.loads(line) for line in (await run("list")).stdout.splitlines()]
@@ -105,6 +108,22 @@ async def test_the_command_line_does_the_same(database_url: str, letters: list[i
         assert (refused.returncode, refused.stderr.splitlines()[-1].partition("error: ")[2]) == (
             2, f"argument id: {wrong!r} is no id of a job",
         )  # fmt: skip
+
+
+async def test_the_command_line_does_it_for_an_account_without_a_name(
+    database_url: str, letters: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As in the container, whose user is a number only."""
+
+    def no_name() -> str:
+        raise OSError("No username set in the environment")
+
+    monkeypatch.setattr(getpass, "getuser", no_name)
+    said: list[str] = []
+    await command.run(lambda: database_url, "purge", letters[0], said.append)
+    assert said == [f"job {letters[0]} is removed"]
+    rows = await asyncio.to_thread(fetch, database_url, "SELECT actor FROM audit_entry ORDER BY id DESC LIMIT 1")
+    assert rows[0]["actor"] == f"cli:{os.getuid()}"
 
 
 async def test_one_whose_payload_cannot_be_read_is_one_at_once_and_stands_in_nobodys_way(
