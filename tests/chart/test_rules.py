@@ -1,6 +1,7 @@
 """The chart's PrometheusRule is what observability/rules makes of its values."""
 
 import re
+from base64 import b64decode
 
 import pytest
 import yaml
@@ -99,3 +100,28 @@ def test_there_are_no_rules_without_being_asked_for(helm: Helm) -> None:
 )
 def test_what_no_rule_could_be_made_of_is_refused(helm: Helm, values: Values, named: str) -> None:
     assert named in refusal(helm, {"metrics": values})
+
+
+@pytest.mark.parametrize(
+    ("metrics", "told", "not_told"),
+    [
+        ({"prometheusRule": {"enabled": False}}, [], ["runbooks", "monitor"]),
+        ({"prometheusRule": {"enabled": True}}, ["lead nowhere: docs/runbooks is a path", "No monitor of this"], []),
+        (
+            {"prometheusRule": SET["metrics"]["prometheusRule"], "podMonitor": {"enabled": True}},
+            [],
+            ["lead nowhere", "No monitor of this"],
+        ),
+    ],
+    ids=["no rules", "rules alone", "rules, a monitor, and where the runbooks are"],
+)
+def test_the_notes_tell_what_rules_are_of_no_use_without(
+    helm: Helm, metrics: Values, told: list[str], not_told: list[str]
+) -> None:
+    notes = '{{ include (print .Template.BasePath "/NOTES.txt") . | b64enc }}'
+    read = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "notes"}, "data": {"notes": notes}}
+    made = helm.template({"metrics": metrics, "extraObjects": [read]}).one("ConfigMap", "notes")
+    text = b64decode(made["data"]["notes"]).decode()
+    assert "helm --namespace default test shop" in text
+    assert [part for part in told if part not in text] == []
+    assert [part for part in not_told if part in text] == []
