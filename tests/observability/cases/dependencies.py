@@ -11,6 +11,7 @@ OF_MAIN, OF_CHECK = (one(MOST, pool=pool, server_worker="1") for pool in ("main"
 TIMEOUTS = one("db_client_connection_timeouts_total", pool="main")
 WAITS = one("db_client_connection_wait_time_seconds_count", pool="main")
 STATEMENT, STORAGE = "db_client_operation_duration_seconds", "storage_operation_duration_seconds_count"
+BREAKER_0, BREAKER_1 = (one("redis_breaker_state", state="open", server_worker=number) for number in ("0", "1"))
 BREAKER, REDIS_ERRORS = one("redis_breaker_state", state="open"), "redis_client_errors_total"
 WITHOUT_REDIS = Firing(
     "warning",
@@ -40,14 +41,14 @@ def statement(fast: float, total: float) -> dict[str, str]:
 CASES = (
     Case(
         "DbPoolSaturated",
-        "19 of 20 are used, and one waits",
-        {USED: "18 19x9", OF_MAIN: "20x9", OF_CHECK: "1x9", PENDING: "1x9"},
+        "46 of 50 are used, and one waits",
+        {USED: "45 46x9", OF_MAIN: "50x9", OF_CHECK: "1x9", PENDING: "1x9"},
         "4m",
         [
             Firing(
                 "critical",
                 f"The database connections of {API} are used up",
-                "Server worker 1 uses 95% of its pool; requests wait.",
+                "Server worker 1 uses 92% of its pool; requests wait.",
                 "saturation",
                 {"pod": API, "server_worker": "1"},
             )
@@ -116,6 +117,13 @@ CASES = (
     Case("RedisDegraded", "the breaker is open", {BREAKER: "0 1x9"}, "6m", [WITHOUT_REDIS], "5m"),
     Case(
         "RedisDegraded",
+        "that of one server worker is open, and another's closed",
+        {BREAKER_0: "0x9", BREAKER_1: "1x9"},
+        "5m",
+        [WITHOUT_REDIS],
+    ),
+    Case(
+        "RedisDegraded",
         "thirteen refusals in two minutes",
         {BREAKER: "0x9", one(REDIS_ERRORS, error_type="refused"): minutely(6.5)},
         "10m",
@@ -132,8 +140,10 @@ CASES = (
         "StorageFailing",
         "53 in a thousand",
         {
-            one(STORAGE, operation="put", error_type="timeout"): minutely(3.3),
-            one(STORAGE, operation="stream", error_type="unavailable"): minutely(2),
+            one(STORAGE, operation="put", error_type="timeout"): minutely(1.3),
+            one(STORAGE, operation="stream", error_type="unavailable"): minutely(1),
+            one(STORAGE, operation="put", error_type="full"): minutely(1.5),
+            one(STORAGE, operation="read", error_type="denied"): minutely(1.5),
             one(STORAGE, operation="put", error_type=""): minutely(94.7),
         },
         "6m",

@@ -97,20 +97,26 @@ CASES = (
     ),
     Case("NoTraffic", "a little is left", served("0+3000x12 36000x270 36001+1x30"), "1470m", step="5m"),
     Case("NoTraffic", "there was almost none a day ago", served("0+28x12 336x300"), "1470m", step="5m"),
-    Case(
-        "VersionSkew",
-        "two releases side by side",
-        {UP: "1x40", one("app_build_info", API_2, component="api", version="1.1.0", commit="b"): "_ 1x40"},
-        "31m",
-        [
-            Firing(
-                "info",
-                "Several versions run at once",
-                "2 versions run; a rollout has not come to its end.",
-                "releases",
-            )
-        ],
-        not_before="30m",
+    *(
+        Case(
+            "VersionSkew",
+            f"another {what} beside the first",
+            {UP: "1x40", one("app_build_info", API_2, component="api", **other): "_ 1x40"},
+            "31m",
+            [
+                Firing(
+                    "info",
+                    "Several versions run at once",
+                    "2 versions run; a rollout has not come to its end.",
+                    "releases",
+                )
+            ],
+            not_before="30m",
+        )
+        for what, other in {
+            "version": {"version": "1.1.0", "commit": "a"},
+            "commit": {"version": "1.0.0", "commit": "b"},
+        }.items()
     ),
     Case("VersionSkew", "all are of one release", {UP: "1x40", UP_2: "1x40", OF_QUEUE_WORKER: "1x40"}, "40m"),
     Case(

@@ -9,6 +9,10 @@ AGE, PENDING, DEAD = (
     one(name, QUEUE_WORKER, entrypoint="event")
     for name in ("jobs_oldest_age_seconds", "jobs_pending", "jobs_dead_letters")
 )
+# Of another queue worker, which has looked a little earlier or later.
+AGE_2, DEAD_2 = (
+    one(name, QUEUE_WORKER_2, entrypoint="event") for name in ("jobs_oldest_age_seconds", "jobs_dead_letters")
+)
 MEASURED, MEASURED_2 = (one("queue_measured_timestamp_seconds", pod) for pod in (QUEUE_WORKER, QUEUE_WORKER_2))
 WEBHOOK_AGE = one("webhook_deliveries_oldest_age_seconds", QUEUE_WORKER)
 DELIVERED, RETRIED, FAILED = (
@@ -17,7 +21,10 @@ DELIVERED, RETRIED, FAILED = (
 DISABLED = one("webhook_endpoints_disabled_total", QUEUE_WORKER, reason="failing")
 MISMATCHES = one("ledger_mismatch_levels", QUEUE_WORKER)
 CHECKED = one("ledger_checked_timestamp_seconds", QUEUE_WORKER)
-STARTED, API_STARTED = (one("process_start_time_seconds", pod) for pod in (QUEUE_WORKER, API))
+STARTED, STARTED_2, API_STARTED = (
+    one("process_start_time_seconds", pod) for pod in (QUEUE_WORKER, QUEUE_WORKER_2, API)
+)
+OF_QUEUE_WORKER_2 = one("app_build_info", QUEUE_WORKER_2, component="worker", version="1.0.0", commit="a")
 KEYS, KEYS_2 = (one("api_keys_last_reload_successful", API, server_worker=number) for number in ("0", "1"))
 ANSWERED, UNAUTHENTICATED, FORBIDDEN = (
     one(f"{REQUESTS}_count", http_response_status_code=status) for status in ("200", "401", "403")
@@ -54,7 +61,7 @@ CASES = (
     Case(
         "JobsStalled",
         "the first waits for more than five minutes",
-        {AGE: "300 301+60x20"},
+        {AGE: "300 301+60x20", AGE_2: "0x21"},
         "6m",
         [
             Firing(
@@ -94,6 +101,7 @@ CASES = (
         not_before="15m",
     ),
     Case("JobsGrowing", "many, of which more are done than come", {PENDING: "900-10x30"}, "30m"),
+    Case("JobsGrowing", "a few minutes of each ten", {PENDING: "900 " + "100-20x4 20+20x4 " * 4}, "40m"),
     Case("JobsGrowing", "more, but few", {PENDING: "95+0.1x40"}, "40m"),
     Case("JobsStalled", "how long the first waits is not known", {AGE: "NaN " * 21}, "20m"),
     Case(
@@ -116,7 +124,7 @@ CASES = (
     Case(
         "DeadLetters",
         "one",
-        {DEAD: "0 0 1x9"},
+        {DEAD: "0 0 1x9", DEAD_2: "0x11"},
         "2m",
         [
             Firing(
@@ -156,6 +164,21 @@ CASES = (
         ],
         not_before="5m",
     ),
+    Case(
+        "EndpointDisabled",
+        "one, three quarters of an hour ago",
+        {DISABLED: "0x5 1x90"},
+        "50m",
+        [
+            Firing(
+                "info",
+                "An endpoint of webhooks was disabled",
+                "The service sends nothing more to it, since it is failing; its owner must enable it again.",
+                "data",
+                {"reason": "failing"},
+            )
+        ],
+    ),
     Case("EndpointDisabled", "one, more than an hour ago", {DISABLED: "0 1x90"}, "70m"),
     Case(
         "LedgerMismatch",
@@ -185,7 +208,14 @@ CASES = (
     Case(
         "LedgerUnchecked",
         "it never was, in the two days that a queue worker runs",
-        {CHECKED: "0x30", OF_QUEUE_WORKER: "1x30", STARTED: "-172740x30", API_STARTED: "-900000x30"},
+        {
+            CHECKED: "0x30",
+            OF_QUEUE_WORKER: "1x30",
+            STARTED: "-172740x30",
+            OF_QUEUE_WORKER_2: "1x30",
+            STARTED_2: "0x30",
+            API_STARTED: "-900000x30",
+        },
         "17m",
         [unchecked("2d 0h 16m 0s")],
         not_before="16m",
