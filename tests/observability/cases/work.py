@@ -1,5 +1,7 @@
 """What must not be lost: jobs, webhooks, stock; and who may ask for it."""
 
+from itertools import accumulate
+
 from tests.observability.alerting import API, API_2, QUEUE_WORKER, QUEUE_WORKER_2, Case, Firing, one
 
 from .serving import OF_QUEUE_WORKER, UP
@@ -101,7 +103,13 @@ CASES = (
         not_before="15m",
     ),
     Case("JobsGrowing", "many, of which more are done than come", {PENDING: "900-10x30"}, "30m"),
-    Case("JobsGrowing", "a few minutes of each ten", {PENDING: "900 " + "100-20x4 20+20x4 " * 4}, "40m"),
+    Case(
+        "JobsGrowing",
+        "for five minutes of eight, and then fewer again, but not by as many",
+        {PENDING: " ".join(map(str, accumulate([100] + ([40] * 5 + [-20] * 3) * 5)))},
+        "30m",
+        [Firing("warning", "More jobs come than are done", "700 jobs wait, and they become more.", "data")],
+    ),
     Case("JobsGrowing", "more, but few", {PENDING: "95+0.1x40"}, "40m"),
     Case("JobsStalled", "how long the first waits is not known", {AGE: "NaN " * 21}, "20m"),
     Case(
