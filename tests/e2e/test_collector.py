@@ -116,7 +116,7 @@ def test_a_span_tells_of_its_pod(own_cluster: Cluster, stores: Stores, found: di
             "app.kubernetes.io/component": component,
             "app.kubernetes.io/instance": RELEASE,
         }
-        assert spans[name].items() >= expected.items(), name
+        assert {key: spans[name].get(key) for key in expected} == expected, name
         say(f"{name}: {named[component]} of {DEPLOYMENTS[component]}")
 
 
