@@ -76,9 +76,11 @@ def test_the_collector_reads_what_a_node_keeps_of_pods(tmp_path: Path) -> None:
         "service": {"pipelines": {"traces": pipeline, "logs": pipeline}},
     }
     (tmp_path / "here.yaml").write_text(yaml.safe_dump(here))
-    (port,) = free_ports(1)
+    listens = {
+        name: f"127.0.0.1:{port}" for name, port in zip(("OTLP_LISTEN", "HEALTH_LISTEN"), free_ports(2), strict=True)
+    }
     files = [COLLECTOR / "collector.yaml", COLLECTOR / "kubernetes.yaml", tmp_path / "here.yaml"]
-    environment = {**os.environ, "NODE_NAME": "node-1", "OTLP_LISTEN": f"127.0.0.1:{port}"}
+    environment = {**os.environ, "NODE_NAME": "node-1", **listens}
     running = Running(["otelcol", *(f"--config={file}" for file in files)], environment, tmp_path)
     try:
         written = wait_until(lambda: _whole(tmp_path / "out", other.rstrip()))
