@@ -32,6 +32,7 @@ RATE_LIMIT = "50/second"
 WARM_UP_SECONDS = 120
 CALM_SECONDS = 100
 SERVER: dict[str, Any] = {
+    "memory": 2**30,
     "workers": 2,
     "rate_limit": RATE_LIMIT,
     "OTEL_TRACES_SAMPLER": "parentbased_traceidratio",

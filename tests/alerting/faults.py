@@ -2,13 +2,11 @@
 
 import asyncio
 import math
-import os
 import socket
 import threading
 import uuid
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
-from pathlib import Path
 
 import asyncpg
 import psutil
@@ -17,6 +15,7 @@ from inventory_api.dev.processes import runs
 from tests.drills.drill import all_up
 from tests.drills.faults import frozen, stopped
 from tests.drills.partners import fails_often, has_left, subscribe, takes
+from tests.support.memory_limit import memory_group
 from tests.support.process import SERVE
 from tests.support.service import AUTHORIZATION
 from tests.support.waiting import wait_until
@@ -38,7 +37,6 @@ PAST_THE_SERVICE = "UPDATE stock_level SET on_hand = on_hand + $1::integer WHERE
 FORGET_MIGRATION = (
     "DELETE FROM _pogo_migration WHERE migration_id = (SELECT max(migration_id) FROM _pogo_migration) RETURNING *"
 )
-MEMORY = Path("/sys/fs/cgroup/memory")
 
 
 @contextmanager
@@ -323,19 +321,12 @@ def descriptors_taken(scene: Scene) -> Iterator[None]:
 @contextmanager
 def memory_nearly_full(scene: Scene) -> Iterator[None]:
     """In a control group with a limit that it has nearly reached."""
-    group = MEMORY / f"inventory-api-drill-{os.getpid()}"
-    group.mkdir()
-    try:
-        command = ["sh", "-c", f'echo $$ > {group}/cgroup.procs; exec "$@"', "sh", *SERVE]
-        name = _name("memory")
-        with scene.another(name, command):
-            used = wait_until(lambda: scene.state_of(f'cgroup_memory_working_set_bytes{{pod="{name}"}}'))
-            assert used is not None
-            (group / "memory.limit_in_bytes").write_text(str(int(used * 1.06)))
-            yield
-    finally:
-        wait_until(lambda: not (group / "cgroup.procs").read_text())
-        group.rmdir()
+    name = _name("memory")
+    with memory_group() as group, scene.another(name, group.command(SERVE)):
+        used = wait_until(lambda: scene.state_of(f'cgroup_memory_working_set_bytes{{pod="{name}"}}'))
+        assert used is not None
+        group.limit(int(used * 1.06))
+        yield
 
 
 def _name(kind: str) -> str:

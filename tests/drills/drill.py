@@ -9,7 +9,8 @@ import httpx
 import psutil
 from prometheus_client.parser import text_string_to_metric_families
 
-from tests.support.process import Server, serving
+from tests.support.memory_limit import can_limit_memory, memory_group
+from tests.support.process import SERVE, Server, serving
 from tests.support.proxy import Proxy, proxying
 
 from .load import Load, Request, loading, mixed, probing
@@ -28,10 +29,19 @@ class Drill:
         self._stack = stack
         self._serial = itertools.count()
 
-    def serve(self, *, ready: bool = True, **settings: Any) -> Server:
-        """`inventory-api serve` on this drill's servers; `settings` by the names of docs/settings.md, lower case."""
+    def serve(self, *, ready: bool = True, memory: int = 0, **settings: Any) -> Server:
+        """`inventory-api serve` on this drill's servers; `settings` by the names of docs/settings.md, lower case.
+
+        `memory`: how many bytes it may use, where that can be limited.
+        """
+        command: Sequence[str] = SERVE
+        if memory and can_limit_memory():
+            group = self._stack.enter_context(memory_group())
+            group.limit(memory)
+            command = group.command(command)
         directory = make_directory(self.world.directory / f"service-{next(self._serial)}")
-        return self._stack.enter_context(serving(directory, ready=ready, **{**self.world.settings(), **settings}))
+        settings = {**self.world.settings(), **settings}
+        return self._stack.enter_context(serving(directory, ready=ready, command=command, **settings))
 
     def add_items(self, server: Server, count: int = 10) -> list[str]:
         """Items to read and to patch; tells their skus."""

@@ -45,7 +45,8 @@ LABEL = re.compile(r"\{\{(\w+)\}\}")
 ENQUEUE = "INSERT INTO pgqueuer (entrypoint, priority, payload, headers, status) VALUES ($1, 0, $2, '{}', 'queued')"
 NOT_JSON = b"{"
 PAST_THE_SERVICE = "UPDATE stock_level SET on_hand = on_hand + 1 WHERE sku = $1"
-# Of control groups, which not every machine has, or not with a limit.
+MEMORY_BYTES = 2**30
+# Of control groups, which cannot be made on every machine.
 OF_THE_MACHINE = ("cgroup_memory_working_set_bytes", "cgroup_memory_limit_bytes")
 HEADINGS = ("dashboard", "panels", "with data", "expressions", "with data", "not only 0", "series")
 WIDTHS = (28, 8, 11, 13, 11, 12, 8)
@@ -95,6 +96,7 @@ def test_every_panel_has_data(drill: Drill, request: pytest.FixtureRequest) -> N
 def _serve(drill: Drill, storage: Path) -> Server:
     (nobody,) = free_ports(1)
     return drill.serve(
+        memory=MEMORY_BYTES,
         workers=2,
         pool_max=4,
         webhook_loopback="true",
