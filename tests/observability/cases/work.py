@@ -32,6 +32,14 @@ ANSWERED, UNAUTHENTICATED, FORBIDDEN = (
     one(f"{REQUESTS}_count", http_response_status_code=status) for status in ("200", "401", "403")
 )
 
+ENDPOINT_DISABLED = Firing(
+    "info",
+    "An endpoint of webhooks was disabled",
+    "The service sends nothing more to it, since it is failing; its owner must enable it again.",
+    "data",
+    {"reason": "failing"},
+)
+
 
 def unchecked(told: str) -> Firing:
     return Firing(
@@ -161,15 +169,7 @@ CASES = (
         "one",
         {DISABLED: "0x5 1x60"},
         "6m",
-        [
-            Firing(
-                "info",
-                "An endpoint of webhooks was disabled",
-                "The service sends nothing more to it, since it is failing; its owner must enable it again.",
-                "data",
-                {"reason": "failing"},
-            )
-        ],
+        [ENDPOINT_DISABLED],
         not_before="5m",
     ),
     Case(
@@ -177,15 +177,7 @@ CASES = (
         "one, three quarters of an hour ago",
         {DISABLED: "0x5 1x90"},
         "50m",
-        [
-            Firing(
-                "info",
-                "An endpoint of webhooks was disabled",
-                "The service sends nothing more to it, since it is failing; its owner must enable it again.",
-                "data",
-                {"reason": "failing"},
-            )
-        ],
+        [ENDPOINT_DISABLED],
     ),
     Case("EndpointDisabled", "one, more than an hour ago", {DISABLED: "0 1x90"}, "70m"),
     Case(
