@@ -119,7 +119,6 @@ CASES = (
         [Firing("warning", "More jobs come than are done", "700 jobs wait, and they become more.", "data")],
     ),
     Case("JobsGrowing", "more, but few", {PENDING: "95+0.1x40"}, "40m"),
-    Case("JobsStalled", "how long the first waits is not known", {AGE: "NaN " * 21}, "20m"),
     Case(
         "QueueUnmeasured",
         "by any of two, for more than ten minutes",
