@@ -10,6 +10,18 @@ OF_QUEUE_WORKER = one("app_build_info", QUEUE_WORKER, component="worker", versio
 TEN_PODS = [f"shop-inventory-api-5d9c7b8f6d-aaaa{number}" for number in range(10)]
 LAG, EXITS = "event_loop_lag_seconds", "server_worker_exits_total"
 WORKING_SET, LIMIT = "cgroup_memory_working_set_bytes", "cgroup_memory_limit_bytes"
+AWAY: tuple[tuple[str, dict[str, str]], ...] = (
+    ("health_ready", {}),
+    ("health_check_up", {"check": "schema"}),
+    ("health_check_up", {"check": "database"}),
+)
+NOT_READY = Firing(
+    "critical",
+    f"{API} is not ready",
+    "A dependency that the pod needs has failed for it, or its process was never ready; it gets no requests.",
+    "saturation",
+    {"pod": API},
+)
 
 CASES = (
     Case(
@@ -56,16 +68,15 @@ CASES = (
         "one of two server workers",
         {one("health_ready", server_worker="0"): "1x10", one("health_ready", server_worker="1"): "1 0x10"},
         "3m",
-        [
-            Firing(
-                "critical",
-                f"{API} is not ready",
-                "A dependency that the pod needs has failed for it, or its process was never ready; "
-                "it gets no requests.",
-                "saturation",
-                {"pod": API},
-            )
-        ],
+        [NOT_READY],
+        not_before="2m",
+    ),
+    Case(
+        "ProbeFailing",
+        "the database is away, and so its schema is not known",
+        {one(name, **labels): "1 0x10" for name, labels in AWAY},
+        "3m",
+        [NOT_READY],
         not_before="2m",
     ),
     Case(
@@ -121,8 +132,12 @@ CASES = (
     Case("VersionSkew", "all are of one release", {UP: "1x40", UP_2: "1x40", OF_QUEUE_WORKER: "1x40"}, "40m"),
     Case(
         "SchemaBehind",
-        "the database answers",
-        {one("health_check_up", check="schema"): "1 0x10", one("health_check_up", check="database"): "1x20"},
+        "the database answers, and one of two server workers does not find its schema",
+        {
+            one("health_check_up", check="schema", server_worker="0"): "1 0x10",
+            one("health_check_up", check="schema", server_worker="1"): "1x20",
+            **{one("health_check_up", check="database", server_worker=number): "1x20" for number in ("0", "1")},
+        },
         "6m",
         [
             Firing(

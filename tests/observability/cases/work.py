@@ -104,8 +104,8 @@ CASES = (
     Case("JobsStalled", "the first waits for five minutes", {AGE: "300x20"}, "20m"),
     Case(
         "JobsGrowing",
-        "ten more each minute",
-        {PENDING: "100+10x30"},
+        "ten more each minute, and another queue worker cannot count",
+        {PENDING: "100+10x30", one("jobs_pending", QUEUE_WORKER_2, entrypoint="event"): "0x31"},
         "16m",
         [Firing("warning", "More jobs come than are done", "260 jobs wait, and they become more.", "data")],
         not_before="15m",
@@ -138,14 +138,14 @@ CASES = (
     Case("QueueUnmeasured", "by nobody, since there is no queue worker", {UP: "1x40"}, "40m"),
     Case(
         "DeadLetters",
-        "one",
-        {DEAD: "0 0 1x9", DEAD_2: "0x11"},
+        "two, of which another queue worker has read one",
+        {DEAD: "0 0 2x9", DEAD_2: "0 0 1x9"},
         "2m",
         [
             Firing(
                 "warning",
                 "Jobs of the kind event were given up",
-                "1 are held as dead letters until somebody replays or purges them.",
+                "2 are held as dead letters until somebody replays or purges them.",
                 "data",
                 {"entrypoint": "event"},
             )
@@ -181,8 +181,8 @@ CASES = (
     Case("EndpointDisabled", "one, more than an hour ago", {DISABLED: "0 1x90"}, "70m"),
     Case(
         "LedgerMismatch",
-        "two levels, as one of two queue workers knows",
-        {MISMATCHES: "0 0 2x9", one("ledger_mismatch_levels", f"{QUEUE_WORKER[:-1]}2"): "0x9"},
+        "two levels, of which another queue worker has read one",
+        {MISMATCHES: "0 0 2x9", one("ledger_mismatch_levels", QUEUE_WORKER_2): "0 0 1x9"},
         "2m",
         [
             Firing(
