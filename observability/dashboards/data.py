@@ -172,7 +172,7 @@ def _jobs() -> Iterator[Panel]:
             {ORANGE: 60, RED: 300},
         ),
         Query(f"max by (entrypoint) (jobs_oldest_age_seconds{{{PODS}}})", "{{entrypoint}}"),
-        Query(f"min(timestamp({MEASURED}) - {MEASURED})", "since they were counted"),
+        Query(f"min(timestamp({MEASURED}) - ({MEASURED} > 0))", "since they were counted"),
     )
     yield graph(
         About(
