@@ -10,7 +10,7 @@ from observability import rules
 
 from .rendering import FULLNAME, Helm, Values, refusal
 
-ON: Values = {"metrics": {"prometheusRule": {"enabled": True}}}
+ON: Values = {"metrics": {"prometheusRule": {"enabled": True}, "podMonitor": {"enabled": True}}}
 SET: Values = {
     "database": {"maxConnections": 200, "reservedConnections": 20},
     "worker": {"enabled": False},
@@ -21,6 +21,7 @@ SET: Values = {
             "runbooksUrl": "https://git.example/runbooks/",
             "grafanaUrl": "https://grafana.example",
         },
+        "serviceMonitor": {"enabled": True},
         "objectives": {"availability": 99, "latency": 95.5, "minimumRequestsPerSecond": 2},
     },
 }
@@ -105,15 +106,19 @@ def test_what_no_rule_could_be_made_of_is_refused(helm: Helm, values: Values, na
 @pytest.mark.parametrize(
     ("metrics", "told", "not_told"),
     [
-        ({"prometheusRule": {"enabled": False}}, [], ["runbooks", "monitor"]),
-        ({"prometheusRule": {"enabled": True}}, ["lead nowhere: docs/runbooks is a path", "No monitor of this"], []),
+        ({"prometheusRule": {"enabled": False}}, [], ["runbooks", "scrape configuration"]),
+        (
+            {"prometheusRule": {"enabled": True}, "annotations": {"enabled": True}},
+            ["lead nowhere: docs/runbooks is a path", "must set the labels namespace and pod"],
+            [],
+        ),
         (
             {"prometheusRule": SET["metrics"]["prometheusRule"], "podMonitor": {"enabled": True}},
             [],
-            ["lead nowhere", "No monitor of this"],
+            ["lead nowhere", "scrape configuration"],
         ),
     ],
-    ids=["no rules", "rules alone", "rules, a monitor, and where the runbooks are"],
+    ids=["no rules", "rules, and annotations", "rules, a monitor, and where the runbooks are"],
 )
 def test_the_notes_tell_what_rules_are_of_no_use_without(
     helm: Helm, metrics: Values, told: list[str], not_told: list[str]

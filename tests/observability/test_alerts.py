@@ -26,7 +26,7 @@ ALERTS = [
 ]
 # It fires always, which is what it is for.
 NEVER_SILENT = {("Watchdog", "")}
-ON = {"metrics": {"prometheusRule": {"enabled": True}}}
+ON = {"metrics": {"prometheusRule": {"enabled": True}, "podMonitor": {"enabled": True}}}
 # Another release in the namespace of the first.
 NEIGHBOUR = "next-inventory-api"
 OF_NEIGHBOUR = f"{NEIGHBOUR}-6f7c9d5b4-k2k2k"

@@ -321,6 +321,9 @@ it does at once, and four; two are for migrations.
 {{- if gt (len $on) 1 }}
 {{- printf "\nmetrics: %s are on, and each would have every pod scraped once more\nfix: keep one of them" (join " and " $on) | fail }}
 {{- end }}
+{{- if and .Values.metrics.prometheusRule.enabled (not $on) }}
+{{- fail "\nmetrics: prometheusRule is on and nothing has the pods scraped, so that its alerts would say for ever that the release is gone\nfix: metrics.serviceMonitor.enabled: true, or metrics.podMonitor.enabled, or metrics.annotations.enabled where your own scrape configuration finds the pods" }}
+{{- end }}
 {{- end }}
 
 {{/* Of a duration as Prometheus writes it: 1m30s, 500ms. */}}
