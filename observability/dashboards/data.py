@@ -155,7 +155,7 @@ def _jobs() -> Iterator[Panel]:
     yield graph(
         About(
             "Jobs that wait",
-            "That could be done now. Growing: more queue workers, or what they wait for. A gap: not known.",
+            "That could be done now. Growing: more queue workers, or what they wait for.",
             "none",
             8,
             {ORANGE: 100},

@@ -16,7 +16,7 @@ PODS = 'cluster=~"$cluster", namespace="$namespace", job=~"$job", instance=~"$in
 REQUESTS = f'{PODS}, http_route=~"$route"'
 RECORDED = 'cluster=~"$cluster", namespace="$namespace", release=~"$release"'
 # Not the Watchdog, which always fires.
-ALERTS = f'cluster=~"$cluster", namespace="$namespace", alertname=~"{PREFIX}.+", severity=~"critical|warning|info"'
+ALERTS = f'{RECORDED}, alertname=~"{PREFIX}.+", severity=~"critical|warning|info"'
 
 ALL = models.VariableOption(text="All", value="$__all")
 EVERYTHING = ".*"

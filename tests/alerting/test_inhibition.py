@@ -25,11 +25,11 @@ FAST, SLOW = ("1h", "6h"), ("1d", "3d")
 SILENCED = [
     *(("Absent", key) for key in ALERTS if key not in {"Absent", "Watchdog"}),
     *(("DbPoolSaturated", f"LatencyBurn {window}") for window in (*FAST, *SLOW)),
-    ("ProbeFailing", "QueueUnmeasured"),
     *((f"{slo}Burn {fast}", f"{slo}Burn {slow}") for slo in SLOS for fast in FAST for slow in SLOW),
 ]  # fmt: skip
 HEARD = [
-    ("ProbeFailing", "JobsStalled"),
+    # Of any one pod: that of the API says nothing of the queue worker.
+    ("ProbeFailing", "QueueUnmeasured"),
     ("Absent", "Watchdog"),
     ("DbPoolSaturated", "AvailabilityBurn 1h"),
     ("AvailabilityBurn 1h", "LatencyBurn 3d"),

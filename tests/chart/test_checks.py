@@ -233,6 +233,10 @@ def test_a_budget_that_leaves_one_is_admitted(helm: Helm) -> None:
             {"metrics": {"podMonitor": {"enabled": True}, "annotations": {"enabled": True}}},
             "podMonitor and annotations are on, and each would have every pod scraped once more\nfix: keep one",
         ),
+        (
+            {"metrics": {"podMonitor": {"enabled": True, "interval": "2m1s"}}},
+            "podMonitor.interval 2m1s > 2m, and rules and dashboards that look at 5 minutes need two scrapes in them\n",
+        ),
         ({"metrics": {"prometheusRule": {"enabled": True}}}, "scraped, so that its alerts would say for ever"),
         ({"podLabels": {"app.kubernetes.io/component": "x"}}, "podLabels: app.kubernetes.io/component is set by the"),
         ({"commonAnnotations": {"helm.sh/hook": "x"}}, "commonAnnotations: helm.sh/hook is Helm's"),

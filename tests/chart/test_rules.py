@@ -57,6 +57,22 @@ def test_the_rules_are_those_made_of_the_values(helm: Helm, values: Values, opti
 
 
 @pytest.mark.parametrize(
+    ("worker", "is_missed"),
+    [
+        ({"replicaCount": 1}, True),
+        ({"replicaCount": 0}, False),
+        ({"enabled": False}, False),
+        ({"replicaCount": 0, "keda": {"enabled": True, "maxReplicas": 1}}, True),
+    ],
+)
+def test_a_queue_worker_is_missed_where_there_is_to_be_one(helm: Helm, worker: Values, is_missed: bool) -> None:
+    rule = helm.template({**ON, "worker": worker}).one("PrometheusRule", FULLNAME)
+    alerts = [one for group in rule["spec"]["groups"] for one in group["rules"]]
+    (expression,) = [one["expr"] for one in alerts if one.get("alert") == f"{rules.PREFIX}QueueWorkerAbsent"]
+    assert expression.endswith(f"* {int(is_missed)} > 0")
+
+
+@pytest.mark.parametrize(
     ("pod", "is_of_the_release"),
     [
         (f"{FULLNAME}-5d9c7b8f6d-x2x9z", True),
@@ -91,7 +107,9 @@ def test_there_are_no_rules_without_being_asked_for(helm: Helm) -> None:
     [
         ({"objectives": {"availability": 100}}, "availability"),
         ({"objectives": {"availability": "100"}}, "availability"),
+        ({"objectives": {"availability": "99.9999"}}, "availability"),
         ({"objectives": {"minimumRequestsPerSecond": "0.0"}}, "minimumRequestsPerSecond"),
+        ({"objectives": {"minimumRequestsPerSecond": "0.0001"}}, "minimumRequestsPerSecond"),
         ({"prometheusRule": {"runbooksUrl": "docs/runbooks?ref=main"}}, "runbooksUrl"),
         ({"objectives": {"latency": 0.99}}, "latency"),
         ({"objectives": {"minimumRequestsPerSecond": 0}}, "minimumRequestsPerSecond"),

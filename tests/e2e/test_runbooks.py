@@ -53,13 +53,15 @@ def _can_run() -> None:
 
 @pytest.fixture(scope="module")
 def names(own_cluster: Cluster) -> Iterator[dict[str, str]]:
-    """What stands for what in the pages: the release, a pod, and the id of a request that changed something."""
+    """What stands for what in the pages: the release, a pod, and two requests, the second of which failed."""
     own_cluster.install(*VALUES)
     with PortForward(own_cluster, f"service/{RELEASE}", 80) as forward:
         client = Client(forward, own_cluster.key())
         item = {"name": "First", "quantity": 5, "warehouse_location": "MAIN", "is_discontinued": False}
         made = client.request("PUT", "/inventory/A-1", {**item, "low_stock_threshold": None, "attributes": {}})
         assert made.status == 201
+        missing = client.request("GET", "/inventory/missing")
+        assert missing.status == 404
         yield {
             "inventory-inventory-api-5d9c7b8f6d-x2x9z": own_cluster.items("pods", "api")[0]["metadata"]["name"],
             "inventory-inventory-api": RELEASE,
@@ -67,7 +69,9 @@ def names(own_cluster: Cluster) -> Iterator[dict[str, str]]:
             "instance=inventory": f"instance={RELEASE}",
             "helm get values inventory": f"helm get values {RELEASE}",
             "helm history inventory": f"helm history {RELEASE}",
-            "0192f0c1-0000-7000-8000-000000000000": made.headers["x-request-id"],
+            "0192f0c1-0000-7000-8000-000000000000": made.request_id,
+            # Of one that changed nothing only the log tells.
+            "0192f0c1-0000-7000-8000-000000000001": missing.request_id,
         }
 
 

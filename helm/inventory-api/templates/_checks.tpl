@@ -316,6 +316,9 @@ it does at once, and four; two are for migrations.
 {{- if and .enabled (gt (include "inventory-api.milliseconds" .scrapeTimeout | int64) (include "inventory-api.milliseconds" .interval | int64)) }}
 {{- printf "\nmetrics: %s.scrapeTimeout %s > interval %s, which Prometheus refuses\nfix: metrics.%s.scrapeTimeout: %s, or a longer interval" $name .scrapeTimeout .interval $name .interval | fail }}
 {{- end }}
+{{- if and .enabled (gt (include "inventory-api.milliseconds" .interval | int64) 120000) }}
+{{- printf "\nmetrics: %s.interval %s > 2m, and rules and dashboards that look at 5 minutes need two scrapes in them\nfix: metrics.%s.interval: 2m or less" $name .interval $name | fail }}
+{{- end }}
 {{- end }}
 {{- end }}
 {{- if gt (len $on) 1 }}

@@ -2,8 +2,6 @@
 
 import asyncio
 import logging
-import math
-import time
 
 from inventory_api.database.pool import Database
 from inventory_api.database.statement import Statement
@@ -14,9 +12,6 @@ from inventory_api.webhooks import service as webhooks
 logger = logging.getLogger(__name__)
 
 INTERVAL_SECONDS = 5.0
-# What was measured longer ago than this is told no more.
-KNOWN_SECONDS = 60.0
-ENDPOINT_STATES, ENDPOINT_HEALTH = ("enabled", "failing", "disabled"), ("well", "unwell")
 
 # Of dead letters the age is none.
 WAITING = Statement(
@@ -32,18 +27,17 @@ WAITING = Statement(
 
 
 async def measure(database: Database, metrics: Metrics) -> None:
-    """Again and again, until cancelled; what was not measured for a while is told as NaN, of which no rule fires."""
+    """Again and again, until cancelled; while it cannot, the gauges stay as they are, and it is told how old they are.
+
+    An alert that went with what is not known would end just when the queue is too large to be counted.
+    """
     metrics.queue_measured.set_to_current_time()
-    known = time.monotonic()
     while True:
         try:
             await take(database, metrics)
             metrics.queue_measured.set_to_current_time()
-            known = time.monotonic()
         except Exception as error:
             logger.warning("the queue was not measured: %s", str(error) or type(error).__name__)
-            if time.monotonic() - known > KNOWN_SECONDS:
-                forget(metrics)
         await asyncio.sleep(INTERVAL_SECONDS)
 
 
@@ -55,9 +49,9 @@ async def take(database: Database, metrics: Metrics) -> None:
         standing = await webhooks.standing(session)
     metrics.ledger_mismatches.set(mismatches)
     metrics.ledger_checked.set(checked_at)
-    for state in ENDPOINT_STATES:
+    for state in ("enabled", "failing", "disabled"):
         metrics.webhook_endpoints.labels(state=state).set(standing[state])
-    for endpoints in ENDPOINT_HEALTH:
+    for endpoints in ("well", "unwell"):
         metrics.webhooks_pending.labels(endpoints=endpoints).set(standing[f"due_to_{endpoints}"])
     metrics.webhooks_oldest_age.set(standing["oldest_age"])
     for name in QUEUED_ENTRYPOINTS:
@@ -66,18 +60,6 @@ async def take(database: Database, metrics: Metrics) -> None:
         metrics.jobs_pending.labels(entrypoint=name).set(sum(row["jobs"] for row in waiting))
         metrics.jobs_oldest_age.labels(entrypoint=name).set(max((row["age_seconds"] for row in waiting), default=0))
         metrics.jobs_dead_letters.labels(entrypoint=name).set(sum(row["jobs"] for row in of_it if row["is_dead"]))
-
-
-def forget(metrics: Metrics) -> None:
-    """What waits is unknown. What the ledger was when it was last looked at stays so."""
-    for state in ENDPOINT_STATES:
-        metrics.webhook_endpoints.labels(state=state).set(math.nan)
-    for endpoints in ENDPOINT_HEALTH:
-        metrics.webhooks_pending.labels(endpoints=endpoints).set(math.nan)
-    metrics.webhooks_oldest_age.set(math.nan)
-    for gauge in (metrics.jobs_pending, metrics.jobs_oldest_age, metrics.jobs_dead_letters):
-        for name in QUEUED_ENTRYPOINTS:
-            gauge.labels(entrypoint=name).set(math.nan)
 
 
 def _label(entrypoint: str) -> str:

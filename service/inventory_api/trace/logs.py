@@ -1,6 +1,7 @@
 """Lines of the service's log, of one request."""
 
 import json
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
@@ -12,6 +13,8 @@ SHOWN = (
     "principal", "error.type", "error.message", "event.ids", "event.types", "event.type", "webhook.id",
     "webhook.endpoint", "webhook.delivery", "webhook.attempt",
 )  # fmt: skip
+# W3C Trace Context.
+TRACE_ID = re.compile("[0-9a-f]{32}")
 # More are no page that anybody reads.
 MOST = 1_000
 
@@ -47,7 +50,8 @@ def _line(line: Mapping[str, Any]) -> LogLine:
         level=text("level") or "",
         logger=text("logger") or "",
         message=text("message") or "",
-        trace_id=text("trace_id"),
+        # It becomes part of a URL, and a line may be anybody's.
+        trace_id=found if (found := text("trace_id")) and TRACE_ID.fullmatch(found) else None,
         span_id=text("span_id"),
         trace_flags=text("trace_flags"),
         fields={name: line[name] for name in SHOWN if line.get(name) is not None},

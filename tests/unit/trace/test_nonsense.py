@@ -1,5 +1,6 @@
 """A store that answers nonsense has failed, and is not one that has nothing; a line of nonsense is passed over."""
 
+import json
 from datetime import UTC, datetime
 from typing import Any
 
@@ -72,3 +73,9 @@ def test_options(options: tuple[str, str], capsys: pytest.CaptureFixture[str]) -
         cli.parser().parse_args(["trace", "abc", *options])
     assert ended.value.code == cli.USAGE_ERROR
     assert options[0] in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("trace_id", ["../../admin?x=", "0" * 31, "4BF92F3577B34DA6A3CE929D0E0E4736", "0" * 33, 7])
+def test_what_is_no_id_of_a_trace_is_asked_of_no_store(trace_id: object) -> None:
+    (line,) = logs.of_request([json.dumps({"request_id": "abc", "trace_id": trace_id})], "abc")
+    assert line.trace_id is None
