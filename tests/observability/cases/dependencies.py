@@ -20,6 +20,7 @@ WITHOUT_REDIS = Firing(
     "data",
     {"pod": API},
 )
+STORAGE_FAILS = "The storage of attachments fails"
 
 
 def pools(size: int) -> dict[str, str]:
@@ -62,6 +63,54 @@ CASES = (
         {USED: "7x20", OF_MAIN: "8x20", PENDING: "1x20"},
         "20m",
     ),
+    Case(
+        "DbPoolSaturated",
+        "most are idle, and one waits for its turn",
+        {
+            USED: "4x20",
+            one("db_client_connections", pool="main", state="idle", server_worker="1"): "46x20",
+            OF_MAIN: "50x20",
+            PENDING: "1x20",
+        },
+        "20m",
+    ),
+    Case(
+        "DbPoolSaturated",
+        "the pool for jobs is larger than that of requests, which are used up",
+        {USED: "8x9", OF_MAIN: "8x9", one(MOST, pool="queue", server_worker="1"): "20x9", PENDING: "1x9"},
+        "4m",
+        [
+            Firing(
+                "critical",
+                f"The database connections of {API} are used up",
+                "Server worker 1 uses 100% of its pool; requests wait.",
+                "saturation",
+                {"pod": API, "server_worker": "1"},
+            )
+        ],
+    ),
+    Case(
+        "DbPoolTimeouts",
+        "seven in ten minutes, by two pods together",
+        {
+            series: minutely(count)
+            for pod in (API, API_2)
+            for series, count in {
+                one("db_client_connection_timeouts_total", pod, pool="main"): 0.35,
+                one("db_client_connection_wait_time_seconds_count", pod, pool="main"): 24.65,
+            }.items()
+        },
+        "12m",
+        [
+            Firing(
+                "warning",
+                "Requests get no database connection in time",
+                "1.4% of those that want a connection are refused with a 503.",
+                "saturation",
+            )
+        ],
+    ),
+    Case("DbPoolTimeouts", "five and a half in ten minutes", {TIMEOUTS: minutely(0.55), WAITS: minutely(9.45)}, "20m"),
     Case(
         "DbPoolTimeouts",
         "21 in two thousand",
@@ -122,6 +171,7 @@ CASES = (
         "5m",
         [WITHOUT_REDIS],
     ),
+    Case("RedisDegraded", "those of both are open", {BREAKER_0: "1x9", BREAKER_1: "1x9"}, "5m", [WITHOUT_REDIS]),
     Case(
         "RedisDegraded",
         "thirteen refusals in two minutes",
@@ -129,6 +179,19 @@ CASES = (
         "10m",
         [WITHOUT_REDIS],
         not_before="9m",
+    ),
+    Case(
+        "RedisDegraded",
+        "seven a minute, of two kinds",
+        {one(REDIS_ERRORS, error_type=kind): minutely(3.5) for kind in ("timeout", "refused")},
+        "10m",
+        [WITHOUT_REDIS],
+    ),
+    Case(
+        "RedisDegraded",
+        "the breaker is closed",
+        {BREAKER: "0x20", one("redis_breaker_state", state="closed"): "1x20"},
+        "20m",
     ),
     Case(
         "RedisDegraded",
@@ -150,12 +213,39 @@ CASES = (
         [
             Firing(
                 "warning",
-                "The storage of attachments fails",
+                STORAGE_FAILS,
                 "5.3% of its operations fail; uploads and downloads are told 503.",
                 "data",
             )
         ],
         not_before="5m",
+    ),
+    *(
+        Case(
+            "StorageFailing",
+            f"seven in ten minutes, all of them {error}",
+            {
+                one(STORAGE, operation="put", error_type=error): minutely(0.7),
+                one(STORAGE, operation="put", error_type=""): minutely(9.3),
+            },
+            "12m",
+            [
+                Firing(
+                    "warning", STORAGE_FAILS, "7% of its operations fail; uploads and downloads are told 503.", "data"
+                )
+            ],
+        )
+        for error in ("timeout", "unavailable", "full", "denied")
+    ),
+    Case(
+        "StorageFailing",
+        "five and a half in ten minutes, and many that are missing",
+        {
+            one(STORAGE, operation="put", error_type="timeout"): minutely(0.55),
+            one(STORAGE, operation="describe", error_type="missing"): minutely(1),
+            one(STORAGE, operation="put", error_type=""): minutely(3.45),
+        },
+        "20m",
     ),
     Case(
         "StorageFailing",

@@ -15,13 +15,39 @@ AWAY: tuple[tuple[str, dict[str, str]], ...] = (
     ("health_check_up", {"check": "schema"}),
     ("health_check_up", {"check": "database"}),
 )
-NOT_READY = Firing(
-    "critical",
-    f"{API} is not ready",
-    "A dependency that the pod needs has failed for it, or its process was never ready; it gets no requests.",
-    "saturation",
-    {"pod": API},
-)
+
+
+def unready(pod: str) -> Firing:
+    return Firing(
+        "critical",
+        f"{pod} is not ready",
+        "A dependency that the pod needs has failed for it, or its process was never ready; it gets no requests.",
+        "saturation",
+        {"pod": pod},
+    )
+
+
+def waits(pod: str) -> Firing:
+    return Firing(
+        "critical",
+        f"{pod} waits for a migration",
+        "The database answers, and its schema is older than the release needs: unready until it was migrated.",
+        "releases",
+        {"pod": pod},
+    )
+
+
+def checked(pod: str = API, /, **results: str) -> dict[str, str]:
+    """A pod that is not ready; of each check what its server workers find, such as `10`."""
+    return {
+        one("health_ready", pod): "0x20",
+        **{
+            one("health_check_up", pod, check=check, server_worker=str(number)): f"{up}x20"
+            for check, found in results.items()
+            for number, up in enumerate(found)
+        },
+    }
+
 
 CASES = (
     Case(
@@ -68,7 +94,7 @@ CASES = (
         "one of two server workers",
         {one("health_ready", server_worker="0"): "1x10", one("health_ready", server_worker="1"): "1 0x10"},
         "3m",
-        [NOT_READY],
+        [unready(API)],
         not_before="2m",
     ),
     Case(
@@ -76,24 +102,27 @@ CASES = (
         "the database is away, and so its schema is not known",
         {one(name, **labels): "1 0x10" for name, labels in AWAY},
         "3m",
-        [NOT_READY],
+        [unready(API)],
         not_before="2m",
     ),
+    Case("ProbeFailing", "it waits for a migration", checked(schema="0", database="1"), "20m"),
+    Case("ProbeFailing", "one of two server workers waits for one", checked(schema="10", database="11"), "20m"),
+    Case("ProbeFailing", "one of two does not reach the database", checked(schema="00", database="10"), "3m",
+         [unready(API)]),
+    Case("ProbeFailing", "the schema is right, and Redis is away", checked(schema="1", database="1", redis="0"), "3m",
+         [unready(API)]),
     Case(
         "ProbeFailing",
-        "it waits for a migration",
-        {
-            one("health_ready"): "0x20",
-            one("health_check_up", check="schema"): "0x20",
-            one("health_check_up", check="database"): "1x20",
-        },
-        "20m",
+        "one pod waits for a migration, and another has no database",
+        {**checked(API, schema="0", database="1"), **checked(API_2, schema="0", database="0")},
+        "3m",
+        [unready(API_2)],
     ),
     Case("ProbeFailing", "for a minute, and again", {one("health_ready"): "1 0 0 1 0 0 1 1"}, "6m", not_before="3m"),
     Case(
         "NoTraffic",
         "there was some a day ago",
-        served("0+33x12 396x300"),
+        {**served("0+16.5x12 198x300"), **served("0+16.5x12 198x300", pod=API_2)},
         "1470m",
         [
             Firing(
@@ -139,16 +168,17 @@ CASES = (
             **{one("health_check_up", check="database", server_worker=number): "1x20" for number in ("0", "1")},
         },
         "6m",
-        [
-            Firing(
-                "critical",
-                f"{API} waits for a migration",
-                "The database answers, and its schema is older than the release needs: unready until it was migrated.",
-                "releases",
-                {"pod": API},
-            )
-        ],
+        [waits(API)],
         not_before="5m",
+    ),
+    Case("SchemaBehind", "one of two does not reach the database", checked(schema="00", database="10"), "20m"),
+    Case("SchemaBehind", "it is right, and Redis is away", checked(schema="1", database="1", redis="0"), "20m"),
+    Case(
+        "SchemaBehind",
+        "of two pods, one reaches the database",
+        {**checked(API, schema="0", database="1"), **checked(API_2, schema="0", database="0")},
+        "6m",
+        [waits(API)],
     ),
     Case(
         "SchemaBehind",

@@ -16,13 +16,17 @@ AGE_2, DEAD_2 = (
     one(name, QUEUE_WORKER_2, entrypoint="event") for name in ("jobs_oldest_age_seconds", "jobs_dead_letters")
 )
 MEASURED, MEASURED_2 = (one("queue_measured_timestamp_seconds", pod) for pod in (QUEUE_WORKER, QUEUE_WORKER_2))
-WEBHOOK_AGE = one("webhook_deliveries_oldest_age_seconds", QUEUE_WORKER)
+WEBHOOK_AGE, WEBHOOK_AGE_2 = (
+    one("webhook_deliveries_oldest_age_seconds", pod) for pod in (QUEUE_WORKER, QUEUE_WORKER_2)
+)
+PENDING_2 = one("jobs_pending", QUEUE_WORKER_2, entrypoint="event")
+PENDING_RETENTION = one("jobs_pending", QUEUE_WORKER, entrypoint="retention")
 DELIVERED, RETRIED, FAILED = (
     one("webhook_deliveries_total", QUEUE_WORKER, outcome=outcome) for outcome in ("delivered", "retried", "failed")
 )
 DISABLED = one("webhook_endpoints_disabled_total", QUEUE_WORKER, reason="failing")
-MISMATCHES = one("ledger_mismatch_levels", QUEUE_WORKER)
-CHECKED = one("ledger_checked_timestamp_seconds", QUEUE_WORKER)
+MISMATCHES, MISMATCHES_2 = (one("ledger_mismatch_levels", pod) for pod in (QUEUE_WORKER, QUEUE_WORKER_2))
+CHECKED, CHECKED_2 = (one("ledger_checked_timestamp_seconds", pod) for pod in (QUEUE_WORKER, QUEUE_WORKER_2))
 STARTED, STARTED_2, API_STARTED = (
     one("process_start_time_seconds", pod) for pod in (QUEUE_WORKER, QUEUE_WORKER_2, API)
 )
@@ -87,7 +91,7 @@ CASES = (
     Case(
         "JobsStalled",
         "a webhook for a partner who is well waits for more than five minutes",
-        {WEBHOOK_AGE: "300 301+60x20"},
+        {WEBHOOK_AGE: "300 301+60x20", WEBHOOK_AGE_2: "0x21"},
         "6m",
         [
             Firing(
@@ -100,16 +104,24 @@ CASES = (
         ],
         not_before="5m",
     ),
-    Case("JobsStalled", "a webhook waits for five minutes", {WEBHOOK_AGE: "300x20"}, "20m"),
-    Case("JobsStalled", "the first waits for five minutes", {AGE: "300x20"}, "20m"),
+    Case("JobsStalled", "a webhook waits for five minutes", {WEBHOOK_AGE: "300x20", WEBHOOK_AGE_2: "300x20"}, "20m"),
+    Case("JobsStalled", "the first waits for five minutes", {AGE: "300x20", AGE_2: "300x20"}, "20m"),
     Case(
         "JobsGrowing",
         "ten more each minute, and another queue worker cannot count",
-        {PENDING: "100+10x30", one("jobs_pending", QUEUE_WORKER_2, entrypoint="event"): "0x31"},
+        {PENDING: "100+10x30", PENDING_2: "0x31"},
         "16m",
         [Firing("warning", "More jobs come than are done", "260 jobs wait, and they become more.", "data")],
         not_before="15m",
     ),
+    Case(
+        "JobsGrowing",
+        "more of one kind come than fewer of another, as one of two queue workers sees",
+        {PENDING: "100+20x30", PENDING_2: "100x30", PENDING_RETENTION: "900-10x30"},
+        "16m",
+        [Firing("warning", "More jobs come than are done", "1160 jobs wait, and they become more.", "data")],
+    ),
+    Case("JobsGrowing", "for five minutes, and slowly fewer since then", {PENDING: "110+40x5 305-5x20"}, "18m"),
     Case("JobsGrowing", "many, of which more are done than come", {PENDING: "900-10x30"}, "30m"),
     Case(
         "JobsGrowing",
@@ -182,7 +194,7 @@ CASES = (
     Case(
         "LedgerMismatch",
         "two levels, of which another queue worker has read one",
-        {MISMATCHES: "0 0 2x9", one("ledger_mismatch_levels", QUEUE_WORKER_2): "0 0 1x9"},
+        {MISMATCHES: "0 0 2x9", MISMATCHES_2: "0 0 1x9"},
         "2m",
         [
             Firing(
@@ -198,7 +210,7 @@ CASES = (
     Case(
         "LedgerUnchecked",
         "for two days",
-        {CHECKED: "300x700", OF_QUEUE_WORKER: "1x700", STARTED: "0x700"},
+        {CHECKED: "300x700", CHECKED_2: "100x700", OF_QUEUE_WORKER: "1x700", STARTED: "0x700"},
         "2905m",
         [unchecked("2d 0h 20m 0s")],
         not_before="2900m",
@@ -213,6 +225,7 @@ CASES = (
             STARTED: "-172740x30",
             OF_QUEUE_WORKER_2: "1x30",
             STARTED_2: "0x30",
+            UP: "1x30",
             API_STARTED: "-900000x30",
         },
         "17m",
