@@ -19,12 +19,14 @@ from tests.support.s3 import S3Server, s3_server
 from tests.support.service import ADMIN_KEY, Service, running, write_keys
 
 TEMPLATE = "template_inventory"
+MEMORY = Path("/dev/shm")  # noqa: S108 - a directory of its own name is made there
+MEMORY_NEEDED = 4 << 30
 
 
 @pytest.fixture(scope="session")
 def server_directory() -> Iterator[Path]:
     """Not pytest's own: as root that is closed to the account that PostgreSQL runs as."""
-    directory = Path(tempfile.mkdtemp(prefix="inventory-api-test-"))
+    directory = Path(tempfile.mkdtemp(prefix="inventory-api-test-", dir=in_memory()))
     directory.chmod(0o711)
     yield directory
     shutil.rmtree(directory)
@@ -104,6 +106,13 @@ def bucket(s3: S3Server, monkeypatch: pytest.MonkeyPatch) -> str:
     for name, value in s3.environment().items():
         monkeypatch.setenv(name, value)
     return s3.make_bucket(f"test-{uuid.uuid4().hex}")
+
+
+def in_memory() -> Path | None:
+    """Where files cost no disk: each test writes a database of its own, and a slow disk would be told as faults."""
+    if MEMORY.is_dir() and shutil.disk_usage(MEMORY).free >= MEMORY_NEEDED:
+        return MEMORY
+    return None
 
 
 @asynccontextmanager

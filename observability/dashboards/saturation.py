@@ -84,6 +84,17 @@ def _health() -> Iterator[Panel]:
     )
     yield graph(
         About(
+            "Restarts of containers",
+            "Within an hour. An upgrade makes other pods, and is none. After the third it is a loop; kubectl describe "
+            "pod tells why the last one ended.",
+            "none",
+            8,
+            {ORANGE: 1, RED: 3},
+        ),
+        Query(f"sum by (pod) (changes(service_start_time_seconds{{{PODS}}}[1h]))", "{{pod}}"),
+    )
+    yield graph(
+        About(
             "Exits of server workers",
             "stopped is asked for. killed is often the kernel's, for memory; wedged is a loop that stood still.",
             "none",

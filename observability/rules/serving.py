@@ -91,6 +91,15 @@ def _processes(options: Options) -> Iterator[Alert]:
         "Server worker {{ $labels.server_worker }} gives no metrics, or its event loop has not turned for 30 s.",
         "saturation",
     )
+    yield Alert(
+        "CrashLooping",
+        f"sum by (namespace, pod) (changes(service_start_time_seconds{{{of}}}[{options.span('1h')}])) > 2",
+        "critical",
+        "0s",
+        "{{ $labels.pod }} ends and begins again and again",
+        "Its container has begun anew {{ $value }} times within an hour; while it is not there, the others serve.",
+        "saturation",
+    )
     # What an increase extrapolates of three is less than that.
     yield Alert(
         "ServerWorkerChurn",

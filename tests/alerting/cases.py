@@ -49,6 +49,12 @@ CASES = (
         ("ServerWorkerDown",),
     ),
     Case(
+        faults.container_ends,
+        "the container of a pod ends, again and again",
+        ("CrashLooping",),
+        ("ServerWorkerDown", "VersionSkew", "ConnectionBudget", "ProbeFailing"),
+    ),
+    Case(
         faults.server_worker_held_back,
         "a server worker runs for half of the time, by SIGSTOP and SIGCONT",
         ("EventLoopLag",),

@@ -2,6 +2,7 @@
 
 import asyncio
 import math
+import signal
 import socket
 import threading
 import uuid
@@ -129,6 +130,33 @@ def server_workers_killed(scene: Scene) -> Iterator[None]:
         ended.set()
         thread.join()
     wait_until(lambda: all_up(scene.server, WORKERS))
+
+
+@contextmanager
+def container_ends(scene: Scene) -> Iterator[None]:
+    """Of another pod, as soon as it was seen; begun anew at the same address, as a kubelet does."""
+    name, ended = _name("looping"), threading.Event()
+    again_and_again = ["sh", "-c", 'while :; do "$@"; done', "sh", *SERVE]
+    with scene.another(name, again_and_again) as pod:
+
+        def end_again_and_again() -> None:
+            for _ in range(int(LONGEST_SECONDS)):
+                began = scene.state_of(f'service_start_time_seconds{{pod="{name}"}}')
+                for service in pod.children():
+                    if began is not None and abs(began - service.create_time()) < 5:
+                        service.terminate()
+                if ended.wait(1):
+                    return
+
+        thread = threading.Thread(target=end_again_and_again)
+        thread.start()
+        try:
+            yield
+        finally:
+            ended.set()
+            thread.join()
+            # So that it begins none behind who ends them all.
+            pod.signal(signal.SIGSTOP)
 
 
 @contextmanager

@@ -63,7 +63,7 @@ def names(own_cluster: Cluster) -> Iterator[dict[str, str]]:
         missing = client.request("GET", "/inventory/missing")
         assert missing.status == 404
         yield {
-            "inventory-inventory-api-5d9c7b8f6d-x2x9z": own_cluster.items("pods", "api")[0]["metadata"]["name"],
+            "inventory-inventory-api-5d9c7b8f6d-x2x9z": _begun_anew(own_cluster),
             "inventory-inventory-api": RELEASE,
             "--namespace inventory": f"--namespace {own_cluster.namespace}",
             "instance=inventory": f"instance={RELEASE}",
@@ -73,6 +73,20 @@ def names(own_cluster: Cluster) -> Iterator[dict[str, str]]:
             # Of one that changed nothing only the log tells.
             "0192f0c1-0000-7000-8000-000000000001": missing.request_id,
         }
+
+
+def _begun_anew(cluster: Cluster) -> str:
+    """A pod whose container has ended once, so that there is a previous one."""
+    name = str(cluster.items("pods", "api")[0]["metadata"]["name"])
+    cluster.kubectl("exec", name, "--", "python", "-c", "import os; os.kill(1, 15)")
+
+    def is_back() -> bool:
+        (pod,) = (one for one in cluster.items("pods", "api") if one["metadata"]["name"] == name)
+        (container,) = pod["status"]["containerStatuses"]
+        return bool(container["restartCount"] == 1 and container["ready"])
+
+    await_claim("the container is begun anew", is_back, 120)
+    return name
 
 
 @pytest.mark.parametrize(("page", "command"), commands())

@@ -14,7 +14,7 @@ from .test_runbooks import found
 COMMAND = re.compile(r"^kubectl .*|(?<=`)kubectl [^`\n]*", re.MULTILINE)
 VERBS = {"get", "describe", "logs", "exec", "top", "port-forward", "rollout", "scale", "delete", "drain"}
 WITH_A_WORD = {"--namespace", "--selector", "--output", "--sort-by", "--tail", "--replicas", "--timeout", "--container"}
-ALONE = {"--stdin", "--tty", "--containers"}
+ALONE = {"--stdin", "--tty", "--containers", "--previous"}
 # What Kubernetes itself makes of the chart's objects, and those who have a Service's label.
 MADE_OF_THEM = {"pod", "event", "endpointslice"}
 SERVICE_NAME = "kubernetes.io/service-name"

@@ -3,6 +3,7 @@
 import os
 import shutil
 import tempfile
+import time
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,7 @@ class GunicornServer(BaseApplication):  # type: ignore[misc]  # has no types
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
+        self.began = time.time()
         self.slot_number = 0
         self.supervision = Supervision(settings.workers)
         self.directory = Path(tempfile.mkdtemp(prefix="inventory-api-"))
@@ -50,7 +52,7 @@ class GunicornServer(BaseApplication):  # type: ignore[misc]  # has no types
 
     def slot(self) -> Slot:
         """That of the server worker which asks."""
-        return Slot(self.slot_number, self.directory, self.supervision)
+        return Slot(self.slot_number, self.directory, self.supervision, self.began)
 
     def stack_file(self, number: int) -> Path:
         """Where a server worker that is ended by a fault, or because it is wedged, writes where it was."""

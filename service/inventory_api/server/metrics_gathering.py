@@ -1,8 +1,8 @@
 """The metrics of all server workers in one answer, whichever of them is scraped.
 
 Each worker keeps an ordinary registry and gives it to its siblings on a Unix socket; a sibling that does not answer
-in time is left out and told by `server_worker_up`. Every sample carries `server_worker`, but for the memory of the
-container, which is that of all of them.
+in time is left out and told by `server_worker_up`. Every sample carries `server_worker`, but for what is of all of
+them: when the container began, and its memory.
 """
 
 import asyncio
@@ -13,7 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from typing import Any, TypeVar
 
-from prometheus_client import Metric
+from prometheus_client import Metric as Family
 from prometheus_client.exposition import choose_encoder
 from prometheus_client.samples import Exemplar
 
@@ -24,6 +24,8 @@ from inventory_api.telemetry.metrics import (
     CGROUP_MEMORY_WORKING_SET,
     SERVER_WORKER_EXITS,
     SERVER_WORKER_UP,
+    SERVICE_START,
+    Metric,
     Metrics,
 )
 
@@ -65,7 +67,10 @@ class MetricsGatherer:
         def encode() -> bytes:
             gathered = _Gathered()
             gathered.add_exits(exits)
-            gathered.add_memory(cgroup.memory())
+            gathered.add_once(SERVICE_START, self._slot.began)
+            if memory := cgroup.memory():
+                gathered.add_once(CGROUP_MEMORY_WORKING_SET, memory.working_set)
+                gathered.add_once(CGROUP_MEMORY_LIMIT, memory.limit)
             for number, families in zip(numbers, answers, strict=True):
                 gathered.add(number, families)
             return bytes(encoder(gathered))
@@ -108,36 +113,34 @@ class _Gathered:
     """The families of all workers, as an encoder reads a registry."""
 
     def __init__(self) -> None:
-        self._up = Metric(SERVER_WORKER_UP.name, SERVER_WORKER_UP.help, "gauge")
+        self._up = Family(SERVER_WORKER_UP.name, SERVER_WORKER_UP.help, "gauge")
         # Kept by the supervisor, so that the end of a server worker is not the end of its count.
-        self._exits = Metric(SERVER_WORKER_EXITS.name.removesuffix("_total"), SERVER_WORKER_EXITS.help, "counter")
-        self._families: dict[str, Metric] = {}
+        self._exits = Family(SERVER_WORKER_EXITS.name.removesuffix("_total"), SERVER_WORKER_EXITS.help, "counter")
+        self._families: dict[str, Family] = {}
 
     def add_exits(self, exits: Iterable[tuple[int, str, int]]) -> None:
         for number, reason, count in exits:
             labels = {"reason": reason, LABEL: str(number)}
             self._exits.add_sample(SERVER_WORKER_EXITS.name, labels, float(count))
 
-    def add_memory(self, memory: cgroup.Memory | None) -> None:
-        if memory is None:
-            return
-        for metric, value in ((CGROUP_MEMORY_WORKING_SET, memory.working_set), (CGROUP_MEMORY_LIMIT, memory.limit)):
-            family = self._families[metric.name] = Metric(metric.name, metric.help, "gauge")
-            family.add_sample(metric.name, {}, float(value))
+    def add_once(self, metric: Metric, value: float) -> None:
+        """What is of the container."""
+        family = self._families[metric.name] = Family(metric.name, metric.help, metric.kind)
+        family.add_sample(metric.name, {}, float(value))
 
     def add(self, number: int, families: list[Any] | None) -> None:
         self._up.add_sample(SERVER_WORKER_UP.name, {LABEL: str(number)}, 0.0 if families is None else 1.0)
         for name, help_, kind, unit, samples in families or ():
-            family = self._families.setdefault(name, Metric(name, help_, kind, unit))
+            family = self._families.setdefault(name, Family(name, help_, kind, unit))
             for sample_name, labels, value, timestamp, exemplar in samples:
                 found = Exemplar(*exemplar) if exemplar else None
                 family.add_sample(sample_name, {**labels, LABEL: str(number)}, value, timestamp, found)
 
-    def collect(self) -> Iterable[Metric]:
+    def collect(self) -> Iterable[Family]:
         return [self._up, self._exits, *self._families.values()]
 
 
-def _dump(families: Iterable[Metric]) -> list[Any]:
+def _dump(families: Iterable[Family]) -> list[Any]:
     return [
         [
             family.name,

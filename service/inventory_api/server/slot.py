@@ -1,7 +1,8 @@
 """Which of the server workers this process is, and what it knows of the others."""
 
+import time
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from inventory_api.server.supervision import Supervision
@@ -9,11 +10,15 @@ from inventory_api.server.supervision import Supervision
 
 @dataclass(frozen=True, slots=True)
 class Slot:
-    """`directory` holds the sockets of all slots. Without a supervisor there is one server worker, and no socket."""
+    """`directory` holds the sockets of all slots. Without a supervisor there is one server worker, and no socket.
+
+    `began`: when the whole service did, in seconds since 1970.
+    """
 
     number: int = 0
     directory: Path | None = None
     supervision: Supervision | None = None
+    began: float = field(default_factory=time.time)
 
     def expected(self) -> list[int]:
         """The slots whose server workers should answer, this one's included."""

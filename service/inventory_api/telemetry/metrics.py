@@ -152,6 +152,13 @@ SERVER_WORKER_EXITS = Metric(
     "Server workers that have ended: asked to, silent for too long, by SIGKILL, by another signal, by an error.",
     {"reason": EXIT_REASONS},
 )
+SERVICE_START = Metric(
+    "service_start_time_seconds",
+    "gauge",
+    "seconds",
+    "When what the container runs began, since 1970: the supervisor, or the queue worker; once a pod. That of a server "
+    "worker is process_start_time_seconds.",
+)
 EVENT_LOOP_LAG = Metric(
     "event_loop_lag_seconds",
     "histogram",
@@ -417,7 +424,7 @@ WEBHOOKS_OLDEST_AGE = Metric(
 
 CATALOGUE = (
     REQUEST_DURATION, ACTIVE_REQUESTS, SHED, RATE_LIMITED, EXCEPTIONS,
-    BUILD_INFO, SERVER_WORKER_UP, SERVER_WORKER_HEARTBEAT, SERVER_WORKER_EXITS, EVENT_LOOP_LAG,
+    BUILD_INFO, SERVICE_START, SERVER_WORKER_UP, SERVER_WORKER_HEARTBEAT, SERVER_WORKER_EXITS, EVENT_LOOP_LAG,
     CGROUP_MEMORY_WORKING_SET, CGROUP_MEMORY_LIMIT,
     LOG_RECORDS, SPANS_DROPPED, API_KEYS_LOADED, HEALTH_CHECK, HEALTH_READY,
     QUERY_DURATION, CONNECTIONS, CONNECTIONS_MAX, CONNECTIONS_PENDING, CONNECTION_WAIT, CONNECTION_TIMEOUTS,

@@ -19,6 +19,7 @@ SLEEP = Statement("test.sleep", "SELECT pg_sleep(3600)")
 TRACER = trace.NoOpTracerProvider().get_tracer("test")
 
 
+@pytest.mark.time_outs
 async def test_every_session_has_the_time_outs_of_the_service(database_url: str) -> None:
     database = Database(lambda: database_url, size=1, acquire_timeout=1, metrics=Metrics(), tracer=TRACER)
     await database.open()
@@ -31,6 +32,7 @@ async def test_every_session_has_the_time_outs_of_the_service(database_url: str)
     assert int(found["lock_timeout"]) > int(found["deadlock_timeout"])
 
 
+@pytest.mark.time_outs
 async def test_a_statement_that_does_not_end_is_ended_and_its_connection_replaced(database_url: str) -> None:
     database = Database(lambda: database_url, size=1, acquire_timeout=1, metrics=Metrics(), tracer=TRACER)
     await database.open()
@@ -43,6 +45,7 @@ async def test_a_statement_that_does_not_end_is_ended_and_its_connection_replace
     await database.close()
 
 
+@pytest.mark.time_outs
 async def test_a_server_that_does_not_answer_costs_one_wait(database_url: str) -> None:
     """The network goes silent: the own time-out ends the wait, and nothing after that waits."""
     with proxying(database_url) as proxy:

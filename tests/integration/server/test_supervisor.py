@@ -117,12 +117,15 @@ def test_a_killed_server_worker_is_replaced_and_counted_by_whoever_is_left(
     with serving(tmp_path, **settings) as server:
         wait_until(lambda: _is_up(server, 1))
         assert server.metric("server_worker_exits_total", reason="killed", server_worker=0) == 0
+        began = server.metric("service_start_time_seconds")
         for times in (1, 2):
             (killed,) = server.server_workers()
             killed.kill()
             wait_until(lambda killed=killed: not killed.is_running())  # type: ignore[misc]
             wait_until(server.is_ready)
             assert server.metric("server_worker_exits_total", reason="killed", server_worker=0) == times
+        assert server.metric("service_start_time_seconds") == began, "the service goes on"
+        assert server.metric("process_start_time_seconds") > began
         wait_until(
             lambda: any(line["message"].startswith("server worker 0 has ended: killed") for line in server.log_lines())
         )

@@ -1,12 +1,12 @@
 """An endpoint that leads into this machine or its network: refused, and no connection is made, seen on the socket."""
 
 import socket
-import sys
 from collections.abc import Iterator
 from ipaddress import ip_address
 from typing import Any
 
 import pytest
+from tests.support.connects import connects_seen
 from tests.support.database import execute
 from tests.support.delivering import ENDPOINTS, add_endpoint, deliveries, delivering, delivery_of, ended, send_test
 from tests.support.partner import Partner, partner
@@ -42,31 +42,10 @@ ANSWERS = (
 )  # fmt: skip
 
 
-class Connects:
-    """Every address that this process tries to connect a socket of the network to, while it looks."""
-
-    def __init__(self) -> None:
-        self.seen: list[Any] = []
-        self.looks = False
-
-    def __call__(self, event: str, arguments: tuple[Any, ...]) -> None:
-        if self.looks and event == "socket.connect" and arguments[0].family in {socket.AF_INET, socket.AF_INET6}:
-            self.seen.append(arguments[1])
-
-
-CONNECTS = Connects()
-
-
 @pytest.fixture
 def connects() -> Iterator[list[Any]]:
-    """An audit hook cannot be taken away: one for all."""
-    if not hasattr(CONNECTS, "hooked"):
-        sys.addaudithook(CONNECTS)
-        CONNECTS.hooked = True  # type: ignore[attr-defined]
-    CONNECTS.seen.clear()
-    CONNECTS.looks = True
-    yield CONNECTS.seen
-    CONNECTS.looks = False
+    with connects_seen() as seen:
+        yield seen
 
 
 async def force(service: Service, database_url: str, url: str) -> dict[str, Any]:

@@ -237,6 +237,37 @@ CASES = (
         "20m",
     ),
     Case(
+        "CrashLooping",
+        "up for three minutes, and gone for four, again and again",
+        {one("service_start_time_seconds"): " ".join(f"{420 * turn}x2 stale _x3" for turn in range(8))},
+        "22m",
+        [
+            Firing(
+                "critical",
+                f"{API} ends and begins again and again",
+                "Its container has begun anew 3 times within an hour; while it is not there, the others serve.",
+                "saturation",
+                {"pod": API},
+            )
+        ],
+        not_before="20m",
+    ),
+    Case(
+        "CrashLooping",
+        "twice within an hour, and before",
+        {one("service_start_time_seconds"): "0x9 1x29 2x29 3x29"},
+        "90m",
+    ),
+    Case(
+        "CrashLooping",
+        "three pods once each, and their server workers again and again",
+        {
+            **{one("service_start_time_seconds", f"{API}-{number}"): "0x9 1x20" for number in range(3)},
+            one("process_start_time_seconds"): "0+1x30",
+        },
+        "29m",
+    ),
+    Case(
         "ServerWorkerChurn",
         "four in eight minutes",
         {

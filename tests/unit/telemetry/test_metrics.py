@@ -8,11 +8,13 @@ from inventory_api.telemetry.metrics import (
     CGROUP_MEMORY_WORKING_SET,
     SERVER_WORKER_EXITS,
     SERVER_WORKER_UP,
+    SERVICE_START,
     Metrics,
 )
 
 # Made where the metrics of all server workers are gathered.
 GATHERED = {
+    SERVICE_START.name,
     SERVER_WORKER_UP.name,
     SERVER_WORKER_EXITS.name.removesuffix("_total"),
     CGROUP_MEMORY_WORKING_SET.name,
