@@ -71,9 +71,12 @@ def _availability(options: Options) -> Iterator[Record]:
     failed = f"{ERRORS}{{{options.selector}, {TRANSFERS}}}[{options.span('5m')}]"
     labels = _labels("availability", options)
     total = f"sum by (namespace) (rate({counted}))"
+    errors = f"sum by (namespace) (rate({failed}))"
     yield Record(f"{PREFIX}_requests:rate5m", total, labels)
-    # There whenever requests are, and only then: means of both are of the same minutes.
-    errors = f"sum by (namespace) (rate({failed})) and {total} or 0 * {total}"
+    # There whenever requests are, and only then: means of both are of the same minutes. A pod that begins in an outage
+    # tells its first failures by a series that was 0, and its first requests by one that was not there: not more of
+    # them than of these.
+    errors = f"{errors} < {total}\nor {total} and {errors}\nor 0 * {total}"
     yield Record(f"{PREFIX}_errors:rate5m", errors, labels)
 
 

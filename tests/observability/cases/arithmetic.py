@@ -45,6 +45,12 @@ ARITHMETIC = (
         {'inventory_api:slo_errors:rate5m{slo="availability"} * 300 > bool 0.9': 1},
     ),
     Arithmetic(
+        "a pod that begins in an outage fails all of its requests, and not more",
+        failed("_x4 600+10x20", counted="0x4 600+10x20"),
+        "7m",
+        {f'{RATIO}5m{{slo="availability"}}': 1, f'{BUDGET}{{slo="availability"}}': 1 - 1 / 0.001},
+    ),
+    Arithmetic(
         "pods that restart take no failures with them, and add none",
         {
             **served("0+597x20 0+597x20 0+597x20"),

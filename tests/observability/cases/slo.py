@@ -58,13 +58,12 @@ def served(requests: str, fast: str | None = None, route: str = ITEM, pod: str =
     )
 
 
-def failed(requests: str, route: str = ITEM, pod: str = API) -> Series:
-    """Answered with 500."""
-    counted = one(ERRORS, pod, http_route=route, error_type="INTERNAL_FAILURE")
+def failed(requests: str, route: str = ITEM, pod: str = API, *, counted: str | None = None) -> Series:
+    """Answered with 500; `counted`: as failures, where that is another course."""
     measured = histogram(
         REQUESTS, {"0.25": requests, "+Inf": requests}, pod, http_route=route, http_response_status_code="500"
     )
-    return {counted: requests, **measured}
+    return {one(ERRORS, pod, http_route=route, error_type="INTERNAL_FAILURE"): counted or requests, **measured}
 
 
 def burning(slo: str, per_mille: float) -> Series:
