@@ -47,9 +47,9 @@ def _now() -> Iterator[Panel]:
                 6,
                 base=BLUE,
             ),
-            Query(kept, "kept"),
-            Query(promised, "promised"),
-            Query(f"{kept} - {promised}", "to spare", steps={GREEN: 0}),
+            Query(kept, "kept {{release}}"),
+            Query(promised, "promised {{release}}"),
+            Query(f"{kept} - {promised}", "to spare {{release}}", steps={GREEN: 0}),
         ).decimals(3)
         yield number(
             About(
@@ -70,7 +70,7 @@ def _now() -> Iterator[Panel]:
             steps={ORANGE: 0, GREEN: 0.25},
             base=RED,
         ),
-        Query(f"{PREFIX}_error_budget:remaining_ratio{{{RECORDED}}}", "{{slo}}"),
+        Query(f"{PREFIX}_error_budget:remaining_ratio{{{RECORDED}}}", "{{slo}} {{release}}"),
         lowest=None,
         highest=1,
     )
@@ -81,8 +81,8 @@ def _now() -> Iterator[Panel]:
             "reqps",
             links=[to_board("Requests by route", "requests")],
         ),
-        Query(f'{PREFIX}_requests:rate5m{{{RECORDED}, slo="availability"}}', "requests"),
-        Query(f"{PREFIX}_errors:rate5m{{{RECORDED}}}", "miss {{slo}}"),
+        Query(f'{PREFIX}_requests:rate5m{{{RECORDED}, slo="availability"}}', "requests {{release}}"),
+        Query(f"{PREFIX}_errors:rate5m{{{RECORDED}}}", "miss {{slo}} {{release}}"),
     )
 
 
@@ -98,7 +98,7 @@ def _burn() -> Iterator[Panel]:
                 STEPS,
                 links=[to_board("Requests by route", "requests")],
             ),
-            *(Query(_burning(slo, window), window) for window in WINDOWS),
+            *(Query(_burning(slo, window), f"{window} {{{{release}}}}") for window in WINDOWS),
             highest=20,
         ).decimals(1)
         yield graph(
@@ -111,7 +111,7 @@ def _burn() -> Iterator[Panel]:
                 STEPS,
                 links=[to_board("Requests by route", "requests")],
             ),
-            *(Query(_burning(slo, window), window) for window in WINDOWS),
+            *(Query(_burning(slo, window), f"{window} {{{{release}}}}") for window in WINDOWS),
         )
 
 

@@ -55,6 +55,7 @@ def _record(record: Record) -> dict[str, Any]:
 
 def _alert(alert: Alert, options: Options) -> dict[str, Any]:
     dashboard = DASHBOARD.format(name=alert.dashboard)
+    chosen = f"var-namespace={options.namespace}&var-release={options.release}"
     return {
         "alert": f"{PREFIX}{alert.name}",
         "expr": alert.expression,
@@ -64,6 +65,6 @@ def _alert(alert: Alert, options: Options) -> dict[str, Any]:
             "summary": alert.summary,
             "description": alert.description,
             "runbook_url": f"{options.runbooks}/{alert.name}.md",
-            "dashboard_url": f"{options.grafana}/d/{dashboard}?var-namespace={options.namespace}",
+            "dashboard_url": f"{options.grafana}/d/{dashboard}?{chosen}",
         },
     }

@@ -37,7 +37,7 @@ class Firing:
                 "summary": self.summary,
                 "description": self.description,
                 "runbook_url": f"docs/runbooks/{alert}.md",
-                "dashboard_url": f"/d/inventory-api-{self.dashboard}?var-namespace={NAMESPACE}",
+                "dashboard_url": f"/d/inventory-api-{self.dashboard}?var-namespace={NAMESPACE}&var-release={release}",
             },
         }
 
