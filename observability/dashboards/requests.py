@@ -52,7 +52,7 @@ def _now() -> Iterator[Panel]:
     yield number(
         About(
             "Failures",
-            "Answers of 500 and above, of all. Above 0.1 % the budget of a month is used up before its end.",
+            "Answers of 500 and above, of all. Above 0.1 % an objective of 99.9 % is missed in the long run.",
             "percentunit",
             6,
             {ORANGE: 0.001, RED: 0.0144},
