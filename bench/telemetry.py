@@ -13,6 +13,7 @@ import httpx
 from prometheus_client.parser import text_string_to_metric_families as parse_text
 from tests.drills.load import Request
 from tests.drills.world import World, make_directory, own_world
+from tests.support.meanwhile import meanwhile
 from tests.support.otlp import Collector, collecting
 from tests.support.process import Server, serving
 
@@ -161,9 +162,8 @@ def _serving(world: World, name: str, share: str | None, workers: int = 1) -> It
 @contextmanager
 def _scraping(server: Server, scrapes: Scrapes, pace: float) -> Iterator[None]:
     """Each so many seconds, as a Prometheus does, until left."""
-    ended = threading.Event()
 
-    def scrape() -> None:
+    def scrape(ended: threading.Event) -> None:
         with httpx.Client(headers=OPENMETRICS) as client:
             wait = pace / 2
             while not ended.wait(wait):
@@ -172,13 +172,8 @@ def _scraping(server: Server, scrapes: Scrapes, pace: float) -> Iterator[None]:
                 scrapes.seconds.append(time.monotonic() - begun)
                 scrapes.bytes.append(len(text))
 
-    thread = threading.Thread(target=scrape)
-    thread.start()
-    try:
+    with meanwhile(scrape):
         yield
-    finally:
-        ended.set()
-        thread.join()
 
 
 def _say(line: str) -> None:

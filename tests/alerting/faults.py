@@ -16,6 +16,7 @@ from inventory_api.dev.processes import runs
 from tests.drills.drill import all_up
 from tests.drills.faults import frozen, stopped
 from tests.drills.partners import fails_often, has_left, subscribe, takes
+from tests.support.meanwhile import meanwhile
 from tests.support.memory_limit import memory_group
 from tests.support.process import SERVE
 from tests.support.service import AUTHORIZATION
@@ -50,9 +51,8 @@ def database_stopped(scene: Scene) -> Iterator[None]:
 @contextmanager
 def locked(scene: Scene, table: str, held: float, let_go: float) -> Iterator[None]:
     """Somebody else locks the table for `held` seconds, again and again."""
-    ended = threading.Event()
 
-    async def lock_and_let_go() -> None:
+    async def lock_and_let_go(ended: threading.Event) -> None:
         connection = await asyncpg.connect(scene.world.database_url)
         try:
             for _ in range(math.ceil(LONGEST_SECONDS / (held + let_go))):
@@ -64,13 +64,8 @@ def locked(scene: Scene, table: str, held: float, let_go: float) -> Iterator[Non
         finally:
             await connection.close()
 
-    thread = threading.Thread(target=lambda: asyncio.run(lock_and_let_go()))
-    thread.start()
-    try:
+    with meanwhile(lambda ended: asyncio.run(lock_and_let_go(ended))):
         yield
-    finally:
-        ended.set()
-        thread.join()
 
 
 @contextmanager
@@ -112,9 +107,8 @@ def server_worker_frozen(scene: Scene) -> Iterator[None]:
 @contextmanager
 def server_workers_killed(scene: Scene) -> Iterator[None]:
     """The newest, as soon as it is there; the older one tells of it."""
-    ended = threading.Event()
 
-    def kill_again_and_again() -> None:
+    def kill_again_and_again(ended: threading.Event) -> None:
         for _ in range(int(LONGEST_SECONDS)):
             if len(workers := [one for one in scene.server.server_workers() if runs(one)]) == WORKERS:
                 with suppress(psutil.NoSuchProcess):
@@ -122,24 +116,19 @@ def server_workers_killed(scene: Scene) -> Iterator[None]:
             if ended.wait(1):
                 return
 
-    thread = threading.Thread(target=kill_again_and_again)
-    thread.start()
-    try:
+    with meanwhile(kill_again_and_again):
         yield
-    finally:
-        ended.set()
-        thread.join()
     wait_until(lambda: all_up(scene.server, WORKERS))
 
 
 @contextmanager
 def container_ends(scene: Scene) -> Iterator[None]:
     """Of another pod, as soon as it was seen; begun anew at the same address, as a kubelet does."""
-    name, ended = _name("looping"), threading.Event()
+    name = _name("looping")
     again_and_again = ["sh", "-c", 'while :; do "$@"; done', "sh", *SERVE]
     with scene.another(name, again_and_again) as pod:
 
-        def end_again_and_again() -> None:
+        def end_again_and_again(ended: threading.Event) -> None:
             for _ in range(int(LONGEST_SECONDS)):
                 began = scene.state_of(f'service_start_time_seconds{{pod="{name}"}}')
                 for service in pod.children():
@@ -148,13 +137,10 @@ def container_ends(scene: Scene) -> Iterator[None]:
                 if ended.wait(1):
                     return
 
-        thread = threading.Thread(target=end_again_and_again)
-        thread.start()
         try:
-            yield
+            with meanwhile(end_again_and_again):
+                yield
         finally:
-            ended.set()
-            thread.join()
             # So that it begins none behind who ends them all.
             pod.signal(signal.SIGSTOP)
 
@@ -162,10 +148,9 @@ def container_ends(scene: Scene) -> Iterator[None]:
 @contextmanager
 def server_worker_held_back(scene: Scene) -> Iterator[None]:
     """It runs for half of the time, a third of a second each: its beats are late, and most scrapes still hear it."""
-    ended = threading.Event()
     process = scene.server.server_workers()[0]
 
-    def hold_back() -> None:
+    def hold_back(ended: threading.Event) -> None:
         for _ in range(int(LONGEST_SECONDS)):
             process.suspend()
             is_over = ended.wait(0.38)
@@ -173,13 +158,8 @@ def server_worker_held_back(scene: Scene) -> Iterator[None]:
             if is_over or ended.wait(0.45):
                 return
 
-    thread = threading.Thread(target=hold_back)
-    thread.start()
-    try:
+    with meanwhile(hold_back):
         yield
-    finally:
-        ended.set()
-        thread.join()
 
 
 @contextmanager
@@ -199,21 +179,17 @@ def queue_worker_frozen(scene: Scene) -> Iterator[None]:
 @contextmanager
 def jobs_that_nobody_does(scene: Scene) -> Iterator[None]:
     """More come all the time."""
-    ended = threading.Event()
 
-    def add() -> None:
+    def add(ended: threading.Event) -> None:
         for _ in range(int(LONGEST_SECONDS / 0.5)):
             scene.sql(ADD_JOBS, UNKNOWN_KIND, 40)
             if ended.wait(0.5):
                 return
 
-    thread = threading.Thread(target=add)
-    thread.start()
     try:
-        yield
+        with meanwhile(add):
+            yield
     finally:
-        ended.set()
-        thread.join()
         scene.sql(REMOVE_JOBS, UNKNOWN_KIND)
 
 
@@ -325,11 +301,10 @@ def schema_behind(scene: Scene) -> Iterator[None]:
 def descriptors_taken(scene: Scene) -> Iterator[None]:
     """The limit is small, and connections that say nothing take what there is."""
     command = ["sh", "-c", 'ulimit -n 160; exec "$@"', "sh", *SERVE]
-    with scene.another(_name("descriptors"), command) as server, ExitStack() as stack:
-        ended = threading.Event()
+    with scene.another(_name("descriptors"), command) as server:
         address = ("127.0.0.1", server.port)
 
-        def take() -> None:
+        def take(ended: threading.Event) -> None:
             for _ in range(int(LONGEST_SECONDS)):
                 with suppress(OSError), ExitStack() as taken:
                     for _ in range(130):
@@ -339,11 +314,8 @@ def descriptors_taken(scene: Scene) -> Iterator[None]:
                 if ended.wait(0.01):
                     return
 
-        thread = threading.Thread(target=take)
-        thread.start()
-        stack.callback(thread.join)
-        stack.callback(ended.set)
-        yield
+        with meanwhile(take):
+            yield
 
 
 @contextmanager

@@ -1,12 +1,12 @@
 """Where Alertmanager sends to: each path is a receiver, and what comes is noted."""
 
 import json
-import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+from tests.support.http_server import Handler, answering
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,29 +32,17 @@ class Receiver:
 
 @contextmanager
 def receiving() -> Iterator[Receiver]:
-    class Handler(BaseHTTPRequestHandler):
-        def do_POST(self) -> None:
-            body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+    class Receivers(Handler):
+        def asked(self) -> None:
+            body = json.loads(self.body())
             now = time.monotonic()
             told_by = self.path.strip("/"), body["groupKey"]
             receiver.messages += [
                 Message(*told_by, alert["status"], alert["labels"], alert["annotations"], now)
                 for alert in body["alerts"]
             ]
-            self.send_response(200)
-            self.send_header("Content-Length", "0")
-            self.end_headers()
+            self.answer(200)
 
-        def log_message(self, *_: object) -> None:
-            return
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    receiver = Receiver(f"http://127.0.0.1:{server.server_port}")
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
-    try:
+    with answering(Receivers) as url:
+        receiver = Receiver(url)
         yield receiver
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()

@@ -3,20 +3,18 @@
 import json
 import subprocess
 import sys
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import ClassVar
 
 import pytest
 from helm.command import CHART
 
+from tests.support.http_server import Handler, answering
+
 KEY = "a-key"
 
 
-class Contract(BaseHTTPRequestHandler):
+class Contract(Handler):
     """Answers as the service would; each attribute breaks one part of that."""
 
     protocol_version = "HTTP/1.1"
@@ -24,7 +22,7 @@ class Contract(BaseHTTPRequestHandler):
     admits_anyone: ClassVar[bool] = False
     error_fields: ClassVar[dict[str, object]] = {"message": "no", "trace_id": None, "details": None}
 
-    def do_GET(self) -> None:
+    def asked(self) -> None:
         """Answer readiness, and everything else by the key."""
         if self.path == "/system/ready":
             self._answer(200, {"status": "ready"})
@@ -38,15 +36,7 @@ class Contract(BaseHTTPRequestHandler):
         self._answer(status, {"error": {"type": kind, "request_id": request_id, **self.error_fields}})
 
     def _answer(self, status: int, body: object) -> None:
-        content = json.dumps(body).encode()
-        self.send_response(status)
-        self.send_header("X-Request-ID", self.headers["X-Request-ID"] or "minted")
-        self.send_header("Content-Length", str(len(content)))
-        self.end_headers()
-        self.wfile.write(content)
-
-    def log_message(self, *_: object) -> None:
-        """Be quiet."""
+        self.answer(status, json.dumps(body).encode(), X_Request_ID=self.headers["X-Request-ID"] or "minted")
 
 
 class ForgetsTheRequestId(Contract):
@@ -77,7 +67,7 @@ def key_file(tmp_path: Path) -> Path:
 
 def check(contract: type[Contract], key_file: Path) -> tuple[int, list[str]]:
     """Exit code and lines of the script against such a service."""
-    with _serving(contract) as url:
+    with answering(contract) as url:
         done = subprocess.run(
             [sys.executable, "-c", (CHART / "files" / "check_service.py").read_text()],
             env={"SERVICE_URL": url, "KEY_FILE": str(key_file)},
@@ -87,18 +77,6 @@ def check(contract: type[Contract], key_file: Path) -> tuple[int, list[str]]:
             check=False,
         )
     return done.returncode, done.stdout.splitlines()
-
-
-@contextmanager
-def _serving(contract: type[Contract]) -> Iterator[str]:
-    server = ThreadingHTTPServer(("127.0.0.1", 0), contract)
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
-    thread.start()
-    try:
-        yield f"http://127.0.0.1:{server.server_port}"
-    finally:
-        server.shutdown()
-        server.server_close()
 
 
 def test_a_service_that_keeps_the_contract_passes(key_file: Path) -> None:

@@ -3,16 +3,16 @@
 import base64
 import gzip
 import json
-import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
 from google.protobuf.json_format import MessageToDict
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
+
+from tests.support.http_server import Handler, answering
 
 
 class Collector:
@@ -58,28 +58,16 @@ def attributes(span: Span) -> dict[str, str]:
 def collecting(answer: Callable[[], int] = lambda: 200) -> Iterator[Collector]:
     """`answer` gives the status of each request; what is not answered by 200 is not kept."""
 
-    class Handler(BaseHTTPRequestHandler):
-        def do_POST(self) -> None:
-            body = self.rfile.read(int(self.headers["Content-Length"]))
+    class Endpoint(Handler):
+        def asked(self) -> None:
+            body = self.body()
             if self.headers.get("Content-Encoding") == "gzip":
                 body = gzip.decompress(body)
             status = answer()
             if status == 200:
                 collector.requests.append(ExportTraceServiceRequest.FromString(body))
-            self.send_response(status)
-            self.send_header("Content-Length", "0")
-            self.end_headers()
+            self.answer(status)
 
-        def log_message(self, *_: object) -> None:
-            return
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    collector = Collector(f"http://127.0.0.1:{server.server_port}")
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
-    try:
+    with answering(Endpoint) as url:
+        collector = Collector(url)
         yield collector
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()

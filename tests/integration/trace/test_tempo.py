@@ -2,13 +2,12 @@
 
 import base64
 import json
-import threading
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
+from tests.support.http_server import Handler, answering
 from tests.support.shop import trace
 
 TRACE = "00f7651916cd43dd8448eb211c80319c"
@@ -30,29 +29,17 @@ WHOLE = {"trace": {"resourceSpans": [{"resource": {}, "scopeSpans": [{"spans": [
 @pytest.fixture
 def tempo() -> Iterator[tuple[str, list[str]]]:
     """Its address, and what it was asked."""
-    asked: list[str] = []
+    paths: list[str] = []
 
-    class Handler(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            asked.append(self.path)
+    class Tempo(Handler):
+        def asked(self) -> None:
+            paths.append(self.path)
             answers: dict[str, Any] = {"/api/search": FOUND, f"/api/v2/traces/{TRACE}": WHOLE}
             answer = answers.get(urlsplit(self.path).path)
-            body = json.dumps(answer).encode()
-            self.send_response(200 if answer else 404)
-            self.send_header("Content-Length", str(len(body)))
-            self.end_headers()
-            self.wfile.write(body)
+            self.answer(200 if answer else 404, json.dumps(answer).encode())
 
-        def log_message(self, *_: object) -> None:
-            return
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
-    yield f"http://127.0.0.1:{server.server_port}", asked
-    server.shutdown()
-    thread.join()
-    server.server_close()
+    with answering(Tempo) as url:
+        yield url, paths
 
 
 async def test_a_trace_is_found_by_the_request_and_shown(tempo: tuple[str, list[str]]) -> None:
