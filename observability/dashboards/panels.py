@@ -116,12 +116,14 @@ def bars(about: About, *queries: Query, highest: float) -> bargauge.Panel:
     )
 
 
-def states(about: About, query: Query, *, one: str, zero: str) -> statetimeline.Panel:
-    """Over time, of what is 1 where it is well and else 0, in words."""
+def states(about: About, query: Query, *, one: str, zero: str, two: str = "") -> statetimeline.Panel:
+    """Over time, of what is 1 where it is well and else 0, in words; and 2, where that is a third state."""
     words = {
         "1": models.ValueMappingResult(text=one, color=GREEN),
         "0": models.ValueMappingResult(text=zero, color=RED),
     }
+    if two:
+        words["2"] = models.ValueMappingResult(text=two, color=BLUE)
     return (
         _with(statetimeline.Panel(), about, HIGH, [_over_time(query)])
         .mappings([models.ValueMap(options=words)])

@@ -8,6 +8,7 @@ from observability.rules.slo import REQUESTS as DURATION
 from .board import Board
 from .explore import to_board
 from .panels import GREEN, ORANGE, RED, YELLOW, About, Column, Panel, Query, graph, number, rows, states
+from .ratios import share
 from .variables import PODS, RECORDED, REQUESTS
 
 RATE = "[$__rate_interval]"
@@ -92,7 +93,7 @@ def _requests() -> Iterator[Panel]:
             "percentunit",
             8,
         ),
-        Query(f"{_by_version(f'{ERRORS}{{{REQUESTS}}}')} / ({count} > 0)", VERSION),
+        Query(share(_by_version(f"{ERRORS}{{{REQUESTS}}}"), count), VERSION),
         Query(f'1 - {OBJECTIVE}{{{RECORDED}, slo="availability"}}', "objective", is_limit=True),
     )
     yield graph(

@@ -8,6 +8,7 @@ from observability.rules.slo import REQUESTS as DURATION
 from .board import Board
 from .explore import ROUTE, to_board, to_logs, to_traces
 from .panels import BLUE, GREEN, ORANGE, RED, YELLOW, About, Column, Panel, Query, graph, heat, number, rows, states
+from .ratios import share
 from .variables import PODS, REQUESTS
 
 LONG = float(LATENCY_THRESHOLD)
@@ -58,7 +59,7 @@ def _now() -> Iterator[Panel]:
             {ORANGE: 0.001, RED: 0.0144},
             links=[to_board("Objectives", "slo")],
         ),
-        Query(f"sum({FAILED}) / (sum({COUNT}) > 0)", "failures"),
+        Query(share(f"sum({FAILED})", f"sum({COUNT})"), "failures"),
     ).decimals(2)
     yield number(
         About("p99", "One in a hundred takes longer.", "s", 6, {ORANGE: LONG, RED: 1}),
@@ -89,7 +90,7 @@ def _now() -> Iterator[Panel]:
             Column("Rate", f"{by_route} ({_lately(COUNT)}) > 0", "reqps"),
             Column(
                 "Failures",
-                f"{by_route} ({_lately(FAILED)}) / ({by_route} ({_lately(COUNT)}) > 0)",
+                share(f"{by_route} ({_lately(FAILED)})", f"{by_route} ({_lately(COUNT)})"),
                 "percentunit",
                 {ORANGE: 0.001, RED: 0.0144},
             ),
@@ -135,7 +136,7 @@ def _errors() -> Iterator[Panel]:
             {ORANGE: 0.001, RED: 0.0144},
             data_links=OF_ROUTE,
         ),
-        Query(f"sum by (http_route) ({FAILED}) / (sum by (http_route) ({COUNT}) > 0)", "{{http_route}}"),
+        Query(share(f"sum by (http_route) ({FAILED})", f"sum by (http_route) ({COUNT})"), "{{http_route}}"),
         highest=1,
     )
     yield graph(

@@ -32,15 +32,18 @@ def _health() -> Iterator[Panel]:
     yield states(
         About(
             "Ready",
-            "A pod that is not gets no requests. Which check fails is beside it; a pod that drains is unready too.",
+            "A pod that is not gets no requests. Which check fails is beside it; one that drains ends by and by.",
             "none",
             8,
-            {GREEN: 1},
+            {GREEN: 1, BLUE: 2},
             base=RED,
         ),
-        Query(f"min by (pod) (health_ready{{{PODS}}})", "{{pod}}"),
+        Query(
+            f"2 * (max by (pod) (health_draining{{{PODS}}}) > 0) or min by (pod) (health_ready{{{PODS}}})", "{{pod}}"
+        ),
         one="ready",
         zero="not ready",
+        two="drains",
     )
     yield states(
         About(

@@ -142,7 +142,7 @@ def _alerts() -> Iterator[Panel]:
             {GREEN: 1},
             base=RED,
         ),
-        Query(f'count(ALERTS{{cluster=~"$cluster", namespace="$namespace", {watchdog}}}) or vector(0)', "watchdog"),
+        Query(f"count(ALERTS{{{RECORDED}, {watchdog}}}) or vector(0)", "watchdog"),
     )
     yield graph(
         About(

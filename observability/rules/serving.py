@@ -22,9 +22,12 @@ def _targets(options: Options) -> Iterator[Alert]:
         "No pod of it answers Prometheus: all are gone, or not reached, or not looked for.",
         "slo",
     )
+    known = f"count by (namespace) (up{{{of}}})"
     yield Alert(
         "TargetDown",
-        f"count by (namespace) (up{{{of}}} == 0) / count by (namespace) (up{{{of}}}) > 0.1",
+        f"count by (namespace) (up{{{of}}} == 0) / {known} > 0.1\n"
+        # Or one that does not come up at all, which in a large release is less than that.
+        f"or count by (namespace) (max_over_time(up{{{of}}}[{options.span('10m')}]) == 0 and up{{{of}}}) / {known}",
         "warning",
         "10m",
         "Pods of the release do not answer Prometheus",
@@ -37,8 +40,10 @@ def _targets(options: Options) -> Iterator[Alert]:
     )
     yield Alert(
         "ProbeFailing",
-        # Who waits for a migration is no fault for as long as SchemaBehind gives it.
-        f"min by (namespace, pod) (health_ready{{{of}}}) == 0\nunless on (namespace, pod) {behind}",
+        # To drain is no fault, however long it may take. Who waits for a migration is none for as long as SchemaBehind
+        # gives it.
+        f"min by (namespace, pod) (health_ready{{{of}}} unless health_draining{{{of}}} == 1) == 0\n"
+        f"unless on (namespace, pod) {behind}",
         "critical",
         "2m",
         "{{ $labels.pod }} is not ready",
@@ -93,7 +98,11 @@ def _processes(options: Options) -> Iterator[Alert]:
     )
     yield Alert(
         "CrashLooping",
-        f"sum by (namespace, pod) (changes(service_start_time_seconds{{{of}}}[{options.span('1h')}])) > 2",
+        # As it was at some time of the last half hour, so that one that ends each 25 minutes is told of once.
+        f"max by (namespace, pod) (max_over_time(changes(service_start_time_seconds{{{of}}}[{options.span('1h')}])"
+        f"[{options.span('30m')}:{options.span('1m')}])) > 2\n"
+        # Those that there are still.
+        f"and on (namespace, pod) up{{{of}}}",
         "critical",
         "0s",
         "{{ $labels.pod }} ends and begins again and again",

@@ -19,6 +19,8 @@ LATENCY_THRESHOLD = "0.25"
 SHORT_WINDOWS = ("30m", "1h", "2h", "6h")
 LONG_WINDOWS = ("1d", "3d", "30d")
 BUDGET_WINDOW = "30d"
+# Of an objective below 93.75 % more than all would have to fail: nearly all is then enough.
+NEARLY_ALL = "0.9"
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +117,7 @@ def _alert(slo: str, objective: str, burn: Burn, options: Options) -> Alert:
     missed = "failed" if slo == "availability" else f"took longer than {LATENCY_THRESHOLD} s"
     return Alert(
         f"{slo.capitalize()}Burn",
-        f"{long} > {threshold}\nand {short} > {threshold}\nand {requests} > {options.minimum_rate}",
+        f"{_above(long, threshold)}\nand {_above(short, threshold)}\nand {requests} > {options.minimum_rate}",
         burn.severity,
         burn.hold,
         f"The error budget of {slo} burns {burn.factor} times as fast as it may",
@@ -124,6 +126,10 @@ def _alert(slo: str, objective: str, burn: Burn, options: Options) -> Alert:
         "slo",
         {"slo": slo, "window": burn.long},
     )
+
+
+def _above(ratio: str, threshold: str) -> str:
+    return f"({ratio} > {threshold} or {ratio} > {NEARLY_ALL})"
 
 
 def _vector(options: Options) -> str:

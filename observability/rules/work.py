@@ -5,6 +5,9 @@ from collections.abc import Iterator
 from .model import Alert, Group, Options
 from .slo import REQUESTS
 
+# Queue workers measure each 15 s, however short the windows are.
+LATELY_SECONDS = 120
+
 
 def groups(options: Options) -> Iterator[Group]:
     yield Group("jobs", [*_jobs(options)])
@@ -25,9 +28,9 @@ def _jobs(options: Options) -> Iterator[Alert]:
     )
     yield Alert(
         "JobsStalled",
-        f"max by (namespace, entrypoint) (jobs_oldest_age_seconds{{{of}}}) > {options.seconds('5m'):g}\n"
+        f"max by (namespace, entrypoint) ({_measured('jobs_oldest_age_seconds', of)}) > {options.seconds('5m'):g}\n"
         "or label_replace("
-        f"max by (namespace) (webhook_deliveries_oldest_age_seconds{{{of}}}), "
+        f"max by (namespace) ({_measured('webhook_deliveries_oldest_age_seconds', of)}), "
         f'"entrypoint", "webhooks", "", "") > {options.seconds("5m"):g}',
         "critical",
         "5m",
@@ -35,7 +38,7 @@ def _jobs(options: Options) -> Iterator[Alert]:
         "The first of them has waited for {{ $value | humanizeDuration }}.",
         "data",
     )
-    pending = f"sum by (namespace) (max by (namespace, entrypoint) (jobs_pending{{{of}}}))"
+    pending = f"sum by (namespace) (max by (namespace, entrypoint) ({_measured('jobs_pending', of)}))"
     yield Alert(
         "JobsGrowing",
         f"{pending} > 100\nand deriv({pending}[{options.span('10m')}:{options.span('1m')}]) > 0",
@@ -57,7 +60,7 @@ def _jobs(options: Options) -> Iterator[Alert]:
     )
     yield Alert(
         "DeadLetters",
-        f"max by (namespace, entrypoint) (jobs_dead_letters{{{of}}}) > 0",
+        f"max by (namespace, entrypoint) ({_measured('jobs_dead_letters', of)}) > 0",
         "warning",
         "0s",
         "Jobs of the kind {{ $labels.entrypoint }} were given up",
@@ -94,7 +97,7 @@ def _stock(options: Options) -> Iterator[Alert]:
     of = options.selector
     yield Alert(
         "LedgerMismatch",
-        f"max by (namespace) (ledger_mismatch_levels{{{of}}}) > 0",
+        f"max by (namespace) ({_measured('ledger_mismatch_levels', of)}) > 0",
         "critical",
         "0s",
         "Stock levels are not the sums of their movements",
@@ -113,6 +116,13 @@ def _stock(options: Options) -> Iterator[Alert]:
         "It should be each night, and was not for {{ $value | humanizeDuration }}: a mismatch would not be seen.",
         "data",
     )
+
+
+def _measured(gauge: str, of: str) -> str:
+    """By those queue workers who measured not much before the last: who cannot any more tells what was so then."""
+    when = f"queue_measured_timestamp_seconds{{{of}}}"
+    lately = f"{when} > on (namespace) group_left () (max by (namespace) ({when}) - {LATELY_SECONDS})"
+    return f"{gauge}{{{of}}} and on (namespace, pod) ({lately})"
 
 
 def _access(options: Options) -> Iterator[Alert]:

@@ -89,7 +89,11 @@ def _prometheus(data: Path, ports: Ports) -> Program | Missing:
         "global": {"scrape_interval": "5s", "evaluation_interval": "5s"},
         "rule_files": [str(data / "rules.yaml")],
         "alerting": {"alertmanagers": [{"static_configs": [{"targets": [ports.address("alertmanager")]}]}]},
-        "scrape_configs": [{"job_name": "inventory-api", "static_configs": targets}],
+        "scrape_configs": [
+            {"job_name": "inventory-api", "static_configs": targets},
+            # Which tells how rules are evaluated.
+            {"job_name": "prometheus", "static_configs": [{"targets": [ports.address("prometheus")]}]},
+        ],
     }
     (data / "prometheus.yaml").write_text(yaml.safe_dump(configuration))
     url = ports.url("prometheus")

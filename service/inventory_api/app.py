@@ -181,6 +181,7 @@ def create_resources(settings: Settings, metrics: Metrics, drain: Drain, connect
             draining=lambda: drain.draining,
             up=metrics.health_check,
             ready=metrics.health_ready,
+            drains=metrics.health_draining,
         ),
     )
 

@@ -57,8 +57,9 @@ class Health:
         draining: Callable[[], bool],
         up: Gauge,
         ready: Gauge,
+        drains: Gauge,
     ) -> None:
-        """`up` has the label `check`, and is of the last round; `ready` tells what readiness is when it is read."""
+        """`up` has the label `check`, and is of the last round; `ready` and `drains` tell of when they are read."""
         self._checks = checks
         self._draining = draining
         self._up = up
@@ -66,6 +67,7 @@ class Health:
         self._first_round_done = False
         self._task: asyncio.Task[None] | None = None
         ready.set_function(lambda: float(self.readiness() in READY))
+        drains.set_function(lambda: float(draining()))
 
     async def open(self) -> None:
         """The first round, at most `TIMEOUT_SECONDS` long, whatever it says: the first probe then finds an answer.

@@ -87,7 +87,6 @@ def scrape_config(namespace: str, monitor: Manifest) -> Manifest:
         "namespace": "__meta_kubernetes_namespace",
         "service": "__meta_kubernetes_service_name",
         "pod": "__meta_kubernetes_pod_name",
-        "job": service + _label(spec["jobLabel"]),
     }
     return {
         "job_name": f"serviceMonitor/{namespace}/{monitor['metadata']['name']}",
@@ -99,6 +98,10 @@ def scrape_config(namespace: str, monitor: Manifest) -> Manifest:
             *keep,
             *({"source_labels": [source], "target_label": target} for target, source in sources.items()),
             {"target_label": "endpoint", "replacement": endpoint["port"]},
+            *(
+                {"target_label": one["targetLabel"], "replacement": one["replacement"]}
+                for one in endpoint["relabelings"]
+            ),
         ],
     }
 

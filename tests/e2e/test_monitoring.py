@@ -57,7 +57,7 @@ def test_every_pod_of_the_release_is_scraped_and_no_other(own_cluster: Cluster, 
 
     await_claim("its pods are scraped", scraped)
     say(f"{len(pods)} pods are scraped")
-    assert {target["labels"]["job"] for target in watched.targets()} == {"inventory-api"}
+    assert {target["labels"]["job"] for target in watched.targets()} == {RELEASE}
     assert {target["labels"]["namespace"] for target in watched.targets()} == {own_cluster.namespace}
 
 

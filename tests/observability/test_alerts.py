@@ -3,6 +3,7 @@
 import os
 import shutil
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -14,7 +15,7 @@ from tests.chart.rendering import Helm
 
 from .alerting import RELEASE, Arithmetic, Case, failures
 from .cases import ARITHMETIC, CASES
-from .cases.slo import burn, failed, minutely, served
+from .cases.slo import FACTORS, burn, failed, minutely, served
 
 # promtool goes through all of them while the first test waits.
 pytestmark = pytest.mark.timeout(300)
@@ -52,13 +53,14 @@ NEIGHBOURS = (
 
 
 @pytest.fixture(scope="module")
-def rendered(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
-    """The rules of a release, as a file."""
+def rendered(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
+    """The rules of a release, as a file; by the values of the chart that are set, such as `a.b=1`."""
     helm, directory = Helm(os.environ.get("HELM", "helm")), tmp_path_factory.mktemp("rules")
 
-    def render(release: str) -> Path:
+    def render(release: str, *values: str) -> Path:
         fullname = f"{release}-inventory-api"
-        spec = helm.template(ON, release=release).one("PrometheusRule", fullname)["spec"]
+        options = [word for value in values for word in ("--set", value)]
+        spec = helm.template(ON, *options, release=release).one("PrometheusRule", fullname)["spec"]
         path = directory / f"{fullname}.yaml"
         path.write_text(yaml.safe_dump(spec, sort_keys=False))
         return path
@@ -76,9 +78,7 @@ def promtool() -> str:
 
 
 @pytest.fixture(scope="module")
-def wrong(
-    promtool: str, rendered: Callable[[str], Path], tmp_path_factory: pytest.TempPathFactory
-) -> Mapping[str, str]:
+def wrong(promtool: str, rendered: Callable[..., Path], tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, str]:
     """Of each case that is not so, what promtool says."""
     return failures(promtool, tmp_path_factory.mktemp("cases"), [rendered("shop")], [*CASES, *ARITHMETIC])
 
@@ -94,9 +94,17 @@ def test_objectives_are_counted_so_that(wrong: Mapping[str, str], case: Arithmet
 
 
 def test_two_releases_in_a_namespace_do_not_disturb_each_other(
-    promtool: str, rendered: Callable[[str], Path], tmp_path: Path
+    promtool: str, rendered: Callable[..., Path], tmp_path: Path
 ) -> None:
     assert failures(promtool, tmp_path, [rendered("shop"), rendered("next")], NEIGHBOURS) == {}
+
+
+def test_a_low_objective_can_be_missed(promtool: str, rendered: Callable[..., Path], tmp_path: Path) -> None:
+    """At 90 % nothing can burn the budget 14.4 times as fast as it may."""
+    told = [burn("latency", window, "100%") for window in FACTORS]
+    told = [replace(one, description=one.description.replace("is 99 %", "is 90 %")) for one in told]
+    slow = Case("LatencyBurn", "all are slow", served(minutely(600), "0x300"), "240m", told)
+    assert failures(promtool, tmp_path, [rendered("shop", "metrics.objectives.latency=90")], [slow]) == {}
 
 
 def test_every_alert_of_each_window_is_seen_firing_and_silent() -> None:

@@ -55,6 +55,7 @@ async def health(
         draining=lambda: drain.draining,
         up=Gauge("up", "", ["check"], registry=registry),
         ready=Gauge("ready", "", registry=registry),
+        drains=Gauge("drains", "", registry=registry),
     )
     yield health
     await health.close()

@@ -183,6 +183,9 @@ HEALTH_CHECK = Metric(
 HEALTH_READY = Metric(
     "health_ready", "gauge", "1", "1 while readiness is answered with 200, else 0, as while the process drains."
 )
+HEALTH_DRAINING = Metric(
+    "health_draining", "gauge", "1", "1 while the process finishes what it has before it ends, else 0."
+)
 CGROUP_MEMORY_WORKING_SET = Metric(
     "cgroup_memory_working_set_bytes",
     "gauge",
@@ -426,7 +429,7 @@ CATALOGUE = (
     REQUEST_DURATION, ACTIVE_REQUESTS, SHED, RATE_LIMITED, EXCEPTIONS,
     BUILD_INFO, SERVICE_START, SERVER_WORKER_UP, SERVER_WORKER_HEARTBEAT, SERVER_WORKER_EXITS, EVENT_LOOP_LAG,
     CGROUP_MEMORY_WORKING_SET, CGROUP_MEMORY_LIMIT,
-    LOG_RECORDS, SPANS_DROPPED, API_KEYS_LOADED, HEALTH_CHECK, HEALTH_READY,
+    LOG_RECORDS, SPANS_DROPPED, API_KEYS_LOADED, HEALTH_CHECK, HEALTH_READY, HEALTH_DRAINING,
     QUERY_DURATION, CONNECTIONS, CONNECTIONS_MAX, CONNECTIONS_PENDING, CONNECTION_WAIT, CONNECTION_TIMEOUTS,
     REDIS_BREAKER_STATE, REDIS_ERRORS, CACHE_REQUESTS, BACKGROUND_TASKS, IDEMPOTENCY,
     ORDERS, RESERVATIONS, LEDGER_MISMATCHES, LEDGER_CHECKED,
@@ -462,6 +465,7 @@ class Metrics:
         self.api_keys_loaded: Gauge = API_KEYS_LOADED.create(self.registry)
         self.health_check: Gauge = HEALTH_CHECK.create(self.registry)
         self.health_ready: Gauge = HEALTH_READY.create(self.registry)
+        self.health_draining: Gauge = HEALTH_DRAINING.create(self.registry)
         self.query_duration: Histogram = QUERY_DURATION.create(self.registry)
         self.connections: Gauge = CONNECTIONS.create(self.registry)
         self.connections_max: Gauge = CONNECTIONS_MAX.create(self.registry)

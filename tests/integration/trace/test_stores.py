@@ -138,7 +138,9 @@ def test_the_collector_writes_no_secret_of_a_span_or_of_a_log_line(tmp_path: Pat
         **dict.fromkeys(keys, "hidden8"),
         "app.request_id": request_id,
     }
-    (tmp_path / "log").write_text(log_line(request_id, " and ".join(values)))
+    fields = {**dict.fromkeys(keys, "hidden9"), "PASSWORD": 'hidden"10', "Set-Cookie": 1_234_567}
+    written = {**json.loads(log_line(request_id, " and ".join(values))), **fields}
+    (tmp_path / "log").write_text(json.dumps(written) + "\n")
     with stores(tmp_path, tmp_path / "log", KEPT_PERCENTAGE="100", DECISION_WAIT="1s") as opened:
         opened.send([span(trace_id, "POST /orders", 20, **given)])
         kept = wait_until(lambda: opened.trace(trace_id))
@@ -146,4 +148,7 @@ def test_the_collector_writes_no_secret_of_a_span_or_of_a_log_line(tmp_path: Pat
     assert request_id in kept
     assert "hidden" not in kept
     assert "hidden" not in line
-    assert json.loads(line)["request_id"] == request_id
+    assert "1234567" not in line
+    found = json.loads(line)
+    assert found["request_id"] == request_id
+    assert found.keys() == written.keys()

@@ -49,6 +49,8 @@ def checked(pod: str = API, /, **results: str) -> dict[str, str]:
     }
 
 
+UP_OF = one("up")
+
 CASES = (
     Case(
         "Absent",
@@ -85,9 +87,48 @@ CASES = (
     ),
     Case(
         "TargetDown",
-        "one of ten",
+        "one of ten, for a quarter of an hour",
+        {one("up", pod): "1 0x15 1x20" if pod == TEN_PODS[0] else "1x36" for pod in TEN_PODS},
+        "30m",
+        not_before="15m",
+    ),
+    Case(
+        "TargetDown",
+        "one of ten, which has never answered",
         {one("up", pod): "0x20" if pod == TEN_PODS[0] else "1x20" for pod in TEN_PODS},
+        "11m",
+        [
+            Firing(
+                "warning",
+                "Pods of the release do not answer Prometheus",
+                "10% of the pods that Prometheus knows give it no metrics.",
+                "telemetry",
+            )
+        ],
+        not_before="9m",
+    ),
+    Case(
+        "TargetDown",
+        "one of ten, which is gone since then",
+        {one("up", pod): "0x8 stale" if pod == TEN_PODS[0] else "1x30" for pod in TEN_PODS},
         "20m",
+    ),
+    Case(
+        "ProbeFailing",
+        "it drains for five minutes",
+        {one("health_ready"): "1 0x6", one("health_draining"): "0 1x6"},
+        "6m",
+    ),
+    Case(
+        "ProbeFailing",
+        "one of two server workers drains, and the other is not ready",
+        {
+            **{one("health_ready", server_worker=number): "0x9" for number in ("0", "1")},
+            one("health_draining", server_worker="0"): "1x9",
+            one("health_draining", server_worker="1"): "0x9",
+        },
+        "3m",
+        [unready(API)],
     ),
     Case(
         "ProbeFailing",
@@ -239,7 +280,10 @@ CASES = (
     Case(
         "CrashLooping",
         "up for three minutes, and gone for four, again and again",
-        {one("service_start_time_seconds"): " ".join(f"{420 * turn}x2 stale _x3" for turn in range(8))},
+        {
+            one("service_start_time_seconds"): " ".join(f"{420 * turn}x2 stale _x3" for turn in range(8)),
+            UP_OF: " ".join(["1x2 0x3"] * 8),
+        },
         "22m",
         [
             Firing(
@@ -254,8 +298,24 @@ CASES = (
     ),
     Case(
         "CrashLooping",
+        "each 25 minutes, and just now only twice within an hour",
+        {one("service_start_time_seconds"): " ".join(f"{turn}x24" for turn in range(5)), UP_OF: "1x124"},
+        "92m",
+        [
+            Firing(
+                "critical",
+                f"{API} ends and begins again and again",
+                "Its container has begun anew 3 times within an hour; while it is not there, the others serve.",
+                "saturation",
+                {"pod": API},
+            )
+        ],
+        not_before="60m",
+    ),
+    Case(
+        "CrashLooping",
         "twice within an hour, and before",
-        {one("service_start_time_seconds"): "0x9 1x29 2x29 3x29"},
+        {one("service_start_time_seconds"): "0x9 1x29 2x29 3x29", UP_OF: "1x100"},
         "90m",
     ),
     Case(
@@ -263,9 +323,16 @@ CASES = (
         "three pods once each, and their server workers again and again",
         {
             **{one("service_start_time_seconds", f"{API}-{number}"): "0x9 1x20" for number in range(3)},
+            **{one("up", f"{API}-{number}"): "1x30" for number in range(3)},
             one("process_start_time_seconds"): "0+1x30",
         },
         "29m",
+    ),
+    Case(
+        "CrashLooping",
+        "again and again, and then its pod was deleted",
+        {one("service_start_time_seconds"): "0+1x9 stale", UP_OF: "1x9 stale"},
+        "11m",
     ),
     Case(
         "ServerWorkerChurn",

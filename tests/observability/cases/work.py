@@ -2,7 +2,7 @@
 
 from itertools import accumulate
 
-from tests.observability.alerting import API, API_2, QUEUE_WORKER, QUEUE_WORKER_2, Case, Firing, one
+from tests.observability.alerting import API, API_2, QUEUE_WORKER, QUEUE_WORKER_2, Case, Firing, Series, one
 
 from .serving import OF_QUEUE_WORKER, UP
 from .slo import REQUESTS, minutely
@@ -54,6 +54,11 @@ def unchecked(told: str) -> Firing:
     )
 
 
+def known(told: Series) -> Series:
+    """By two queue workers who measure all the time."""
+    return {MEASURED: "0+60x60", MEASURED_2: "0+60x60", **told}
+
+
 CASES = (
     Case(
         "QueueWorkerAbsent",
@@ -75,7 +80,7 @@ CASES = (
     Case(
         "JobsStalled",
         "the first waits for more than five minutes",
-        {AGE: "300 301+60x20", AGE_2: "0x21"},
+        known({AGE: "300 301+60x20", AGE_2: "0x21"}),
         "6m",
         [
             Firing(
@@ -91,7 +96,7 @@ CASES = (
     Case(
         "JobsStalled",
         "a webhook for a partner who is well waits for more than five minutes",
-        {WEBHOOK_AGE: "300 301+60x20", WEBHOOK_AGE_2: "0x21"},
+        known({WEBHOOK_AGE: "300 301+60x20", WEBHOOK_AGE_2: "0x21"}),
         "6m",
         [
             Firing(
@@ -104,12 +109,38 @@ CASES = (
         ],
         not_before="5m",
     ),
-    Case("JobsStalled", "a webhook waits for five minutes", {WEBHOOK_AGE: "300x20", WEBHOOK_AGE_2: "300x20"}, "20m"),
-    Case("JobsStalled", "the first waits for five minutes", {AGE: "300x20", AGE_2: "300x20"}, "20m"),
+    Case(
+        "JobsStalled",
+        "a webhook waits for five minutes",
+        known({WEBHOOK_AGE: "300x20", WEBHOOK_AGE_2: "300x20"}),
+        "20m",
+    ),
+    Case("JobsStalled", "the first waits for five minutes", known({AGE: "300x20", AGE_2: "300x20"}), "20m"),
+    Case(
+        "JobsStalled",
+        "one who cannot measure any more told so, and another knows better",
+        {AGE: "301x30", MEASURED: "0x30", AGE_2: "0x30", MEASURED_2: "0+60x30"},
+        "30m",
+    ),
+    Case(
+        "JobsStalled",
+        "the first waits for more than five minutes, and nobody can measure any more",
+        {AGE: "301x30", MEASURED: "0x30", AGE_2: "0x30", MEASURED_2: "0x30"},
+        "6m",
+        [
+            Firing(
+                "critical",
+                "Jobs of the kind event are not done",
+                "The first of them has waited for 5m 1s.",
+                "data",
+                {"entrypoint": "event"},
+            )
+        ],
+    ),
     Case(
         "JobsGrowing",
         "ten more each minute, and another queue worker cannot count",
-        {PENDING: "100+10x30", PENDING_2: "0x31"},
+        known({PENDING: "100+10x30", PENDING_2: "0x31"}),
         "16m",
         [Firing("warning", "More jobs come than are done", "260 jobs wait, and they become more.", "data")],
         not_before="15m",
@@ -117,20 +148,20 @@ CASES = (
     Case(
         "JobsGrowing",
         "more of one kind come than fewer of another, as one of two queue workers sees",
-        {PENDING: "100+20x30", PENDING_2: "100x30", PENDING_RETENTION: "900-10x30"},
+        known({PENDING: "100+20x30", PENDING_2: "100x30", PENDING_RETENTION: "900-10x30"}),
         "16m",
         [Firing("warning", "More jobs come than are done", "1160 jobs wait, and they become more.", "data")],
     ),
-    Case("JobsGrowing", "for five minutes, and slowly fewer since then", {PENDING: "110+40x5 305-5x20"}, "18m"),
-    Case("JobsGrowing", "many, of which more are done than come", {PENDING: "900-10x30"}, "30m"),
+    Case("JobsGrowing", "for five minutes, and slowly fewer since then", known({PENDING: "110+40x5 305-5x20"}), "18m"),
+    Case("JobsGrowing", "many, of which more are done than come", known({PENDING: "900-10x30"}), "30m"),
     Case(
         "JobsGrowing",
         "for five minutes of eight, and then fewer again, but not by as many",
-        {PENDING: " ".join(map(str, accumulate([100] + ([40] * 5 + [-20] * 3) * 5)))},
+        known({PENDING: " ".join(map(str, accumulate([100] + ([40] * 5 + [-20] * 3) * 5)))}),
         "30m",
         [Firing("warning", "More jobs come than are done", "700 jobs wait, and they become more.", "data")],
     ),
-    Case("JobsGrowing", "more, but few", {PENDING: "95+0.1x40"}, "40m"),
+    Case("JobsGrowing", "more, but few", known({PENDING: "95+0.1x40"}), "40m"),
     Case(
         "QueueUnmeasured",
         "by any of two, for more than ten minutes",
@@ -151,7 +182,7 @@ CASES = (
     Case(
         "DeadLetters",
         "two, of which another queue worker has read one",
-        {DEAD: "0 0 2x9", DEAD_2: "0 0 1x9"},
+        known({DEAD: "0 0 2x9", DEAD_2: "0 0 1x9"}),
         "2m",
         [
             Firing(
@@ -164,7 +195,13 @@ CASES = (
         ],
         not_before="1m",
     ),
-    Case("DeadLetters", "it was purged", {DEAD: "1 0x9"}, "5m"),
+    Case(
+        "DeadLetters",
+        "it was purged, as one of two queue workers knows",
+        {DEAD: "1x30", MEASURED: "0x30", DEAD_2: "0x30", MEASURED_2: "150+60x30"},
+        "5m",
+    ),
+    Case("DeadLetters", "it was purged", known({DEAD: "1 0x9"}), "5m"),
     Case(
         "WebhooksFailing",
         "21 in a hundred, of more than three a minute",
@@ -194,7 +231,7 @@ CASES = (
     Case(
         "LedgerMismatch",
         "two levels, of which another queue worker has read one",
-        {MISMATCHES: "0 0 2x9", MISMATCHES_2: "0 0 1x9"},
+        known({MISMATCHES: "0 0 2x9", MISMATCHES_2: "0 0 1x9"}),
         "2m",
         [
             Firing(
@@ -206,7 +243,13 @@ CASES = (
         ],
         not_before="1m",
     ),
-    Case("LedgerMismatch", "none", {MISMATCHES: "0x9"}, "9m"),
+    Case(
+        "LedgerMismatch",
+        "it was mended, as one of two queue workers knows",
+        {MISMATCHES: "2x30", MEASURED: "0x30", MISMATCHES_2: "0x30", MEASURED_2: "150+60x30"},
+        "5m",
+    ),
+    Case("LedgerMismatch", "none", known({MISMATCHES: "0x9"}), "9m"),
     Case(
         "LedgerUnchecked",
         "for two days",
