@@ -11,7 +11,8 @@ HEAD = """\
 Every metric that the service exposes, and for each label all values that it can have. Each sample also has
 `server_worker`, the slot of the server worker that it is of ([metrics](telemetry.md#metrics)), but for the `cgroup_*`
 and `service_start_time_seconds`, which are the container's; a histogram has `_bucket`, `_sum` and `_count`. Beside
-these there are the `process_*` and `python_gc_*` of the client library. A counter or a gauge whose labels are all listed is there from the start, at 0.
+these there are the `process_*` and `python_gc_*` of the client library. A counter or a gauge whose labels are all
+listed is there from the start, at 0.
 
 | metric | type | unit | labels | |
 |---|---|---|---|---|
