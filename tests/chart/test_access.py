@@ -59,7 +59,13 @@ def test_a_service_monitor_finds_every_pod_also_those_that_are_not_ready(helm: H
     assert monitor["metadata"]["labels"]["prometheus"] == "main"
     assert monitor["spec"]["selector"]["matchLabels"].items() <= service["metadata"]["labels"].items()
     (endpoint,) = monitor["spec"]["endpoints"]
-    assert endpoint == {"port": "management", "path": "/metrics", "interval": "30s", "scrapeTimeout": "10s"}
+    assert endpoint == {
+        "port": "management",
+        "path": "/metrics",
+        "interval": "30s",
+        "scrapeTimeout": "10s",
+        "relabelings": [{"targetLabel": "job", "replacement": FULLNAME}],
+    }
     assert [port["name"] for port in service["spec"]["ports"]] == ["management"]
     assert service["spec"]["publishNotReadyAddresses"] is True
     assert service["spec"]["clusterIP"] == "None"
@@ -81,6 +87,7 @@ def test_a_pod_monitor_needs_no_service(helm: Helm) -> None:
     assert _selects(monitor["selector"], worker)
     assert not _selects(monitor["selector"], {**worker, "app.kubernetes.io/component": "migration"})
     (endpoint,) = monitor["podMetricsEndpoints"]
+    assert endpoint["relabelings"] == [{"targetLabel": "job", "replacement": FULLNAME}]
     assert endpoint["port"] in {port["name"] for port in rendering.container()["ports"]}
     assert [service["metadata"]["name"] for service in rendering.of("Service") if "management" in str(service)] == []
 
