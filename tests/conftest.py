@@ -118,7 +118,7 @@ def in_memory() -> Path | None:
 @asynccontextmanager
 async def _database(server: EmbeddedPostgres, template: str) -> AsyncIterator[str]:
     name = f"test_{uuid.uuid4().hex[:12]}"
-    await execute(server.url(), f"CREATE DATABASE {name} TEMPLATE {template}")
+    await execute(server.url(), f"CREATE DATABASE {name} TEMPLATE {template} STRATEGY FILE_COPY")
     try:
         yield server.url(name)
     finally:
