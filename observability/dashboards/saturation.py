@@ -94,7 +94,7 @@ def _health() -> Iterator[Panel]:
             8,
             {ORANGE: 1, RED: 3},
         ),
-        Query(f"sum by (pod) (changes(service_start_time_seconds{{{PODS}}}[1h]))", "{{pod}}"),
+        Query(f"max by (pod) (changes(service_start_time_seconds{{{PODS}}}[1h]))", "{{pod}}"),
     )
     yield graph(
         About(

@@ -42,9 +42,9 @@ class Alertmanager:
     url: str
     receiver: Receiver
 
-    def fire(self, key: str, release: str) -> None:
+    def fire(self, key: str, release: str, pod: str = "a") -> None:
         alert = ALERTS[key]
-        labels = {"alertname": f"{rules.PREFIX}{alert.name}", "severity": alert.severity, "pod": "a", **alert.labels}
+        labels = {"alertname": f"{rules.PREFIX}{alert.name}", "severity": alert.severity, "pod": pod, **alert.labels}
         labels |= {"namespace": "shop", "release": release}
         httpx.post(f"{self.url}/api/v2/alerts", json=[{"labels": labels}]).raise_for_status()
 
@@ -88,6 +88,12 @@ def test_what_does_not_follow_is_heard(alertmanager: Alertmanager, first: str, o
     wait_until(lambda: alertmanager.state(other, release) == "active")
     name = f"{rules.PREFIX}{ALERTS[other].name}"
     wait_until(lambda: release in _releases(alertmanager.receiver, name))
+
+
+def test_the_pool_of_a_queue_worker_silences_no_slow_request(alertmanager: Alertmanager) -> None:
+    alertmanager.fire("DbPoolSaturated", "queue", "inventory-inventory-api-worker-7c5b4d8f9-k8s4t")
+    alertmanager.fire("LatencyBurn 1h", "queue")
+    wait_until(lambda: "queue" in _releases(alertmanager.receiver, f"{rules.PREFIX}LatencyBurn"))
 
 
 def test_another_release_is_heard(alertmanager: Alertmanager) -> None:
