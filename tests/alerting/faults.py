@@ -195,9 +195,13 @@ def jobs_that_nobody_does(scene: Scene) -> Iterator[None]:
 
 @contextmanager
 def measuring_held_up(scene: Scene) -> Iterator[None]:
-    """Somebody locks what is read only to measure; jobs go on."""
-    with locked(scene, "ledger_check", LONGEST_SECONDS, 0):
-        yield
+    """Somebody locks what is read only to measure; jobs go on, but for the look at the ledger, which writes there."""
+    with ledger_not_looked_at(scene), locked(scene, "ledger_check", LONGEST_SECONDS, 0):
+        try:
+            yield
+        finally:
+            # One that was begun before.
+            scene.sql(REMOVE_DEAD)
 
 
 @contextmanager
