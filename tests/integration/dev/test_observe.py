@@ -64,7 +64,8 @@ def test_what_there_is_runs_and_ends_with_it(observed: Running, ports: Ports, da
         targets = answer.json()["data"]["activeTargets"] if answer.status_code == 200 else []
         return [target["health"] for target in targets]
 
-    wait_until(lambda: health() == ["up", "up"], 150)
+    # The API, the queue worker, and itself.
+    wait_until(lambda: health() == ["up"] * 3, 150)
     groups = httpx.get(f"{ports.url('prometheus')}/api/v1/rules").json()["data"]["groups"]
     assert "inventory-api-slo" in {group["name"] for group in groups}
     assert "OpenTelemetry Collector  NOT STARTED" in observed.stderr
