@@ -55,6 +55,8 @@ def _can_run() -> None:
 def names(own_cluster: Cluster) -> Iterator[dict[str, str]]:
     """What stands for what in the pages: the release, a pod, and two requests, the second of which failed."""
     own_cluster.install(*VALUES)
+    # Before anything is asked of it: its log begins anew as well.
+    pod = _begun_anew(own_cluster)
     with PortForward(own_cluster, f"service/{RELEASE}", 80) as forward:
         client = Client(forward, own_cluster.key())
         item = {"name": "First", "quantity": 5, "warehouse_location": "MAIN", "is_discontinued": False}
@@ -63,7 +65,7 @@ def names(own_cluster: Cluster) -> Iterator[dict[str, str]]:
         missing = client.request("GET", "/inventory/missing")
         assert missing.status == 404
         yield {
-            "inventory-inventory-api-5d9c7b8f6d-x2x9z": _begun_anew(own_cluster),
+            "inventory-inventory-api-5d9c7b8f6d-x2x9z": pod,
             "inventory-inventory-api": RELEASE,
             "--namespace inventory": f"--namespace {own_cluster.namespace}",
             "instance=inventory": f"instance={RELEASE}",
