@@ -149,7 +149,7 @@ def server(
                 "name": name,
                 "image": image,
                 "imagePullPolicy": "IfNotPresent",
-                # Without it the pods that begin beside it would take all of a busy machine, and be told as lost requests.
+                # Else the pods that begin beside it take all of a busy machine, which would be told as lost requests.
                 "resources": {"requests": {"cpu": "250m", "memory": "128Mi"}},
                 "securityContext": {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}},
                 "volumeMounts": [*mounts, *container.get("volumeMounts", [])],
