@@ -1,6 +1,7 @@
 """A small HTTP server in threads of its own, for what the service or its tools talk to."""
 
 import threading
+from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -8,11 +9,12 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 POLL_SECONDS = 0.02
 
 
-class Handler(BaseHTTPRequestHandler):
-    """`asked` is called for each request; it says nothing of what it does."""
+class Handler(BaseHTTPRequestHandler, ABC):
+    """One that says nothing of what it does."""
 
+    @abstractmethod
     def asked(self) -> None:
-        raise NotImplementedError
+        """Answer this request, a GET or a POST."""
 
     def do_GET(self) -> None:
         self.asked()

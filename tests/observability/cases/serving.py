@@ -17,6 +17,15 @@ AWAY: tuple[tuple[str, dict[str, str]], ...] = (
 )
 
 
+def unheard(share: str) -> Firing:
+    return Firing(
+        "warning",
+        "Pods of the release do not answer Prometheus",
+        f"{share} of the pods that Prometheus knows give it no metrics.",
+        "telemetry",
+    )
+
+
 def unready(pod: str) -> Firing:
     return Firing(
         "critical",
@@ -50,6 +59,13 @@ def checked(pod: str = API, /, **results: str) -> dict[str, str]:
 
 
 UP_OF = one("up")
+LOOPING = Firing(
+    "critical",
+    f"{API} ends and begins again and again",
+    "Its container has begun anew 3 times within an hour; while it is not there, the others serve.",
+    "saturation",
+    {"pod": API},
+)
 
 CASES = (
     Case(
@@ -75,14 +91,7 @@ CASES = (
         "one of nine",
         {one("up", pod): "1 0x20" if pod == TEN_PODS[0] else "1x21" for pod in TEN_PODS[:9]},
         "11m",
-        [
-            Firing(
-                "warning",
-                "Pods of the release do not answer Prometheus",
-                "11.11% of the pods that Prometheus knows give it no metrics.",
-                "telemetry",
-            )
-        ],
+        [unheard("11.11%")],
         not_before="10m",
     ),
     Case(
@@ -97,14 +106,7 @@ CASES = (
         "one of ten, which has never answered",
         {one("up", pod): "0x20" if pod == TEN_PODS[0] else "1x20" for pod in TEN_PODS},
         "11m",
-        [
-            Firing(
-                "warning",
-                "Pods of the release do not answer Prometheus",
-                "10% of the pods that Prometheus knows give it no metrics.",
-                "telemetry",
-            )
-        ],
+        [unheard("10%")],
         not_before="9m",
     ),
     Case(
@@ -285,15 +287,7 @@ CASES = (
             UP_OF: " ".join(["1x2 0x3"] * 8),
         },
         "22m",
-        [
-            Firing(
-                "critical",
-                f"{API} ends and begins again and again",
-                "Its container has begun anew 3 times within an hour; while it is not there, the others serve.",
-                "saturation",
-                {"pod": API},
-            )
-        ],
+        [LOOPING],
         not_before="20m",
     ),
     Case(
@@ -301,15 +295,7 @@ CASES = (
         "each 25 minutes, and just now only twice within an hour",
         {one("service_start_time_seconds"): " ".join(f"{turn}x24" for turn in range(5)), UP_OF: "1x124"},
         "92m",
-        [
-            Firing(
-                "critical",
-                f"{API} ends and begins again and again",
-                "Its container has begun anew 3 times within an hour; while it is not there, the others serve.",
-                "saturation",
-                {"pod": API},
-            )
-        ],
+        [LOOPING],
         not_before="60m",
     ),
     Case(

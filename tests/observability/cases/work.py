@@ -45,6 +45,16 @@ ENDPOINT_DISABLED = Firing(
 )
 
 
+def stalled(entrypoint: str, told: str) -> Firing:
+    return Firing(
+        "critical",
+        f"Jobs of the kind {entrypoint} are not done",
+        f"The first of them has waited for {told}.",
+        "data",
+        {"entrypoint": entrypoint},
+    )
+
+
 def unchecked(told: str) -> Firing:
     return Firing(
         "warning",
@@ -82,15 +92,7 @@ CASES = (
         "the first waits for more than five minutes",
         known({AGE: "300 301+60x20", AGE_2: "0x21"}),
         "6m",
-        [
-            Firing(
-                "critical",
-                "Jobs of the kind event are not done",
-                "The first of them has waited for 10m 1s.",
-                "data",
-                {"entrypoint": "event"},
-            )
-        ],
+        [stalled("event", "10m 1s")],
         not_before="5m",
     ),
     Case(
@@ -98,15 +100,7 @@ CASES = (
         "a webhook for a partner who is well waits for more than five minutes",
         known({WEBHOOK_AGE: "300 301+60x20", WEBHOOK_AGE_2: "0x21"}),
         "6m",
-        [
-            Firing(
-                "critical",
-                "Jobs of the kind webhooks are not done",
-                "The first of them has waited for 10m 1s.",
-                "data",
-                {"entrypoint": "webhooks"},
-            )
-        ],
+        [stalled("webhooks", "10m 1s")],
         not_before="5m",
     ),
     Case(
@@ -127,15 +121,7 @@ CASES = (
         "the first waits for more than five minutes, and nobody can measure any more",
         {AGE: "301x30", MEASURED: "0x30", AGE_2: "0x30", MEASURED_2: "0x30"},
         "6m",
-        [
-            Firing(
-                "critical",
-                "Jobs of the kind event are not done",
-                "The first of them has waited for 5m 1s.",
-                "data",
-                {"entrypoint": "event"},
-            )
-        ],
+        [stalled("event", "5m 1s")],
     ),
     Case(
         "JobsGrowing",
