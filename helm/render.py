@@ -10,7 +10,7 @@ from typing import Any
 
 import yaml
 
-from . import command
+from . import command, yaml_text
 
 HERE = Path(__file__).parent
 EXAMPLES, KUSTOMIZE = HERE / "examples", HERE.parent / "k8s"
@@ -50,7 +50,7 @@ def rendered(values: Manifest, release: str = "inventory-api") -> list[Manifest]
         HelmError: Helm refused.
     """
     binary = os.environ.get("HELM", "helm")
-    text = command.run(binary, "template", release, str(command.CHART), values=yaml.safe_dump(values))
+    text = command.run(binary, "template", release, str(command.CHART), values=yaml_text.dump(values))
     objects = [manifest for manifest in yaml.safe_load_all(text) if manifest]
     return sorted(objects, key=identity)
 
@@ -71,7 +71,7 @@ def examples() -> Iterator[tuple[Path, str]]:
     """Every file of helm/examples that is rendered, with its text."""
     for values in sorted(EXAMPLES.glob("*/values.yaml")):
         objects = masked(rendered(yaml.safe_load(values.read_text()), "inventory"))
-        yield values.with_name("rendered.yaml"), HEADER + _dump(objects)
+        yield values.with_name("rendered.yaml"), HEADER + yaml_text.dump(*objects)
 
 
 def kustomize() -> Iterator[tuple[Path, str]]:
@@ -113,7 +113,7 @@ def _names(items: list[Any]) -> list[Any]:
 
 def _patch(manifest: Manifest, changes: list[Manifest]) -> Manifest:
     kind, name = identity(manifest)
-    return {"target": {"kind": kind, "name": name}, "patch": yaml.safe_dump(changes, width=120)}
+    return {"target": {"kind": kind, "name": name}, "patch": yaml_text.dump(changes)}
 
 
 def _folder(
@@ -127,10 +127,10 @@ def _folder(
     parts = {"resources": sorted(by_kind), "patches": patches}
     yield (
         folder / "kustomization.yaml",
-        HEADER + _dump([kustomization | {name: has for name, has in parts.items() if has}]),
+        HEADER + yaml_text.dump(kustomization | {name: has for name, has in parts.items() if has}),
     )
     for name, found in by_kind.items():
-        yield folder / name, HEADER + _dump(found)
+        yield folder / name, HEADER + yaml_text.dump(*found)
 
 
 def adopted(objects: list[Manifest]) -> list[Manifest]:
@@ -155,23 +155,6 @@ def merged(one: Mapping[str, Any], other: Mapping[str, Any]) -> Manifest:
     """Values of both, at every depth; those of `other` win."""
     both = {name: merged(one[name], other[name]) for name in one.keys() & other.keys() if isinstance(one[name], dict)}
     return {**one, **other, **both}
-
-
-class Dumper(yaml.SafeDumper):
-    """Text of several lines as it is read, and nothing by reference."""
-
-    def ignore_aliases(self, data: Any) -> bool:
-        return True
-
-    def represent_str(self, data: str) -> yaml.ScalarNode:
-        return self.represent_scalar("tag:yaml.org,2002:str", data, style="|" if "\n" in data else None)
-
-
-Dumper.add_representer(str, Dumper.represent_str)
-
-
-def _dump(objects: list[Manifest]) -> str:
-    return yaml.dump_all(objects, Dumper=Dumper, sort_keys=False, width=120)
 
 
 def generated() -> dict[Path, str]:

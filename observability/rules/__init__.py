@@ -3,8 +3,7 @@
 from collections.abc import Iterator
 from typing import Any
 
-import yaml
-from helm.render import Dumper
+from helm import yaml_text
 
 from . import dependencies, serving, slo, telemetry, work
 from .model import DASHBOARD, PREFIX, Alert, Group, Options, Record
@@ -40,7 +39,7 @@ def alerts(options: Options) -> list[Alert]:
 def render(options: Options) -> str:
     """A rule file of Prometheus."""
     found = [_group(group, options) for group in groups(options)]
-    return yaml.dump({"groups": found}, Dumper=Dumper, sort_keys=False, width=1_000)
+    return yaml_text.dump({"groups": found}, width=1_000)
 
 
 def _group(group: Group, options: Options) -> dict[str, Any]:

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import yaml
+from helm import yaml_text
 
 from observability import rules
 
@@ -95,7 +95,7 @@ def _prometheus(data: Path, ports: Ports) -> Program | Missing:
             {"job_name": "prometheus", "static_configs": [{"targets": [ports.address("prometheus")]}]},
         ],
     }
-    (data / "prometheus.yaml").write_text(yaml.safe_dump(configuration))
+    (data / "prometheus.yaml").write_text(yaml_text.dump(configuration))
     url = ports.url("prometheus")
     command = (
         binary,

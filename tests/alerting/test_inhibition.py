@@ -6,7 +6,7 @@ from typing import Any
 
 import httpx
 import pytest
-import yaml
+from helm import yaml_text
 
 from observability import rules
 from tests.support.process import free_ports
@@ -60,7 +60,7 @@ def alertmanager(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Alertmana
     directory = tmp_path_factory.mktemp("alertmanager")
     (port,) = free_ports(1)
     with receiving() as receiver:
-        (directory / "alertmanager.yaml").write_text(yaml.safe_dump(routes(receiver)))
+        (directory / "alertmanager.yaml").write_text(yaml_text.dump(routes(receiver)))
         flags = ["--storage.path=data", "--cluster.listen-address=", f"--web.listen-address=127.0.0.1:{port}"]
         with running(
             "alertmanager",

@@ -12,6 +12,7 @@ from typing import Any
 
 import httpx
 import yaml
+from helm import yaml_text
 from observability.rules import Options
 
 from observability import rules
@@ -135,7 +136,7 @@ def written() -> str:
         for group in yaml.safe_load(rules.render(_options(divide)))["groups"]
         if group["name"].startswith("inventory-api-slo") == is_slo
     ]
-    text = yaml.safe_dump({"groups": groups}, sort_keys=False, width=1_000)
+    text = yaml_text.dump({"groups": groups}, width=1_000)
     for long, short in SHORTER.items():
         assert long in text
         text = text.replace(long, short)
@@ -156,8 +157,8 @@ def _write(directory: Path, alertmanager: int, receiver: Receiver) -> None:
         "scrape_configs": [{"job_name": "inventory-api", "file_sd_configs": [files]}],
     }
     (directory / "rules.yaml").write_text(written())
-    (directory / "prometheus.yaml").write_text(yaml.safe_dump(configuration))
-    (directory / "alertmanager.yaml").write_text(yaml.safe_dump(routes(receiver)))
+    (directory / "prometheus.yaml").write_text(yaml_text.dump(configuration))
+    (directory / "alertmanager.yaml").write_text(yaml_text.dump(routes(receiver)))
 
 
 def routes(receiver: Receiver) -> dict[str, Any]:

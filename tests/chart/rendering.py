@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 import yaml
+from helm import yaml_text
 from helm.command import CHART, HelmError, run
 
 RELEASE = "shop"
@@ -365,11 +366,11 @@ class Helm:
         Raises:
             HelmError: Helm refused.
         """
-        return _rendered(self.binary, yaml.safe_dump(values or {}), release, arguments)
+        return _rendered(self.binary, yaml_text.dump(values or {}), release, arguments)
 
     def lint(self, values: Values | None = None) -> str:
         """Lint the chart, warnings being errors."""
-        return run(self.binary, "lint", str(CHART), "--strict", values=yaml.safe_dump(values or {}))
+        return run(self.binary, "lint", str(CHART), "--strict", values=yaml_text.dump(values or {}))
 
 
 @cache

@@ -2,7 +2,7 @@
 
 import json
 
-import yaml
+from helm import yaml_text
 
 from observability import dashboards
 
@@ -53,4 +53,4 @@ def test_the_names_of_their_files_are_no_others(helm: Helm) -> None:
 
 
 def test_there_are_no_dashboards_without_being_asked_for(helm: Helm) -> None:
-    assert "-dashboard-" not in yaml.safe_dump(helm.template().objects)
+    assert "-dashboard-" not in yaml_text.dump(helm.template().objects)

@@ -5,6 +5,7 @@ from base64 import b64decode
 
 import pytest
 import yaml
+from helm import yaml_text
 
 from observability import rules
 
@@ -85,7 +86,7 @@ def test_a_queue_worker_is_missed_where_there_is_to_be_one(helm: Helm, worker: V
 )
 def test_pods_of_the_release_are_told_from_those_of_another(helm: Helm, pod: str, is_of_the_release: bool) -> None:
     """One whose name begins as that of this one, in the same namespace."""
-    text = yaml.safe_dump(helm.template(ON).one("PrometheusRule", FULLNAME), width=10_000)
+    text = yaml_text.dump(helm.template(ON).one("PrometheusRule", FULLNAME), width=10_000)
     (pattern,) = set(re.findall(r'pod=~"(.+?)"', text))
     assert bool(re.fullmatch(pattern, pod)) is is_of_the_release
 

@@ -5,6 +5,7 @@ from urllib.parse import unquote
 
 import pytest
 import yaml
+from helm import yaml_text
 from helm.command import CHART, run
 
 from .pod_security import hardened, restricted
@@ -145,7 +146,7 @@ def test_two_of_the_chart_in_one_release_share_no_name(helm: Helm, tmp_path: Pat
         "dependencies": [{**dependency, "alias": name} for name in ("shop", "depot")],
     }
     (tmp_path / "charts").mkdir()
-    (tmp_path / "Chart.yaml").write_text(yaml.safe_dump(chart))
+    (tmp_path / "Chart.yaml").write_text(yaml_text.dump(chart))
     (tmp_path / "charts" / "inventory-api").symlink_to(CHART)
     objects = [
         found for found in yaml.safe_load_all(run(helm.binary, "template", "x", str(tmp_path), values="")) if found

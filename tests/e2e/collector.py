@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-import yaml
+from helm import yaml_text
 from observability.stack.programs import OBSERVABILITY
 
 from .client import PortForward
@@ -48,7 +48,7 @@ def collector(cluster: Cluster, folder: Path, node: Node) -> Iterator[tuple[str,
     stores = json.dumps({"apiVersion": "v1", "kind": "List", "items": [*jaeger(), *loki()]})
     cluster.kubectl("apply", "--filename", "-", stdin=stores)
     suffix = f"-{namespace[-6:]}"
-    (folder / "kustomization.yaml").write_text(yaml.safe_dump(_overlay(namespace, suffix, folder, node)))
+    (folder / "kustomization.yaml").write_text(yaml_text.dump(_overlay(namespace, suffix, folder, node)))
     try:
         run("kubectl", "apply", "--kustomize", str(folder))
         cluster.kubectl("rollout", "status", f"daemonset/{NAME}{suffix}", "--timeout=120s")

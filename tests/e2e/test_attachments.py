@@ -9,10 +9,10 @@ from urllib.parse import urlsplit
 
 import httpx
 import pytest
-import yaml
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError
 from botocore.session import get_session
+from helm import yaml_text
 
 from tests.support.attaching import PDF, PNG, pdf_of, png_of
 from tests.support.waiting import await_claim
@@ -104,7 +104,7 @@ def forward(own_cluster: Cluster, storage: Storage, tmp_path_factory: pytest.Tem
     """The way to the release."""
     del storage
     values: Path = tmp_path_factory.mktemp("here") / "values.yaml"
-    values.write_text(yaml.safe_dump(VALUES))
+    values.write_text(yaml_text.dump(VALUES))
     own_cluster.install(files=[values])
     with PortForward(own_cluster, f"service/{RELEASE}", 80) as way:
         assert Client(way, own_cluster.key()).request("PUT", "/inventory/A-1", ITEM).status == 201

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 import yaml
-from helm import render
+from helm import render, yaml_text
 
 from tests.support.waiting import await_claim
 
@@ -43,7 +43,7 @@ def trial(tmp_path_factory: pytest.TempPathFactory, pytestconfig: pytest.Config)
             "resources": [os.path.relpath(TRIAL, folder)],
             "images": images if len(images[0]) > 1 else [],
         }
-        (folder / "kustomization.yaml").write_text(yaml.safe_dump(kustomization))
+        (folder / "kustomization.yaml").write_text(yaml_text.dump(kustomization))
         yield cluster, folder
 
 
@@ -92,7 +92,7 @@ def test_each_component_is_what_the_chart_installs_by_its_values(name: str, tmp_
     """Upon the base alone."""
     parts = {"resources": [render.KUSTOMIZE / "base"], "components": [render.KUSTOMIZE / "components" / name]}
     relative = {kind: [os.path.relpath(path, tmp_path) for path in paths] for kind, paths in parts.items()}
-    (tmp_path / "kustomization.yaml").write_text(yaml.safe_dump(relative))
+    (tmp_path / "kustomization.yaml").write_text(yaml_text.dump(relative))
     values = render.merged(render.EXTERNAL, render.COMPONENTS[name])
     chart = {render.identity(found): found for found in render.adopted(render.rendered(values))}
     assert _unordered(specs(built(tmp_path))) == _unordered(specs(chart))

@@ -5,8 +5,7 @@ import re
 from pathlib import Path
 
 import pytest
-import yaml
-from helm import render
+from helm import render, yaml_text
 
 from inventory_api.database.pool import SERVER_SETTINGS
 from tests.support.waiting import await_claim
@@ -81,7 +80,7 @@ def test_behind_a_pooler_nothing_is_lost_and_few_connections_are_postgresqls(
 ) -> None:
     """Also during a rollout; and the time-outs are those of the service, though it cannot ask for them."""
     overrides = tmp_path / "values.yaml"
-    overrides.write_text(yaml.safe_dump(_OVERRIDES))
+    overrides.write_text(yaml_text.dump(_OVERRIDES))
     files = [EXAMPLE, overrides]
     own_cluster.install(files=files)
     with PortForward(own_cluster, f"service/{RELEASE}", 80) as forward:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from helm import render
+from helm import render, yaml_text
 
 from tests.support.waiting import await_claim
 
@@ -61,7 +61,7 @@ OVERRIDES = {
 def values(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
     """The example, and what differs here."""
     overrides = tmp_path_factory.mktemp("here") / "values.yaml"
-    overrides.write_text(yaml.safe_dump(OVERRIDES))
+    overrides.write_text(yaml_text.dump(OVERRIDES))
     return [EXAMPLE, overrides]
 
 

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 
 import pytest
 import yaml
-from helm import render
+from helm import render, yaml_text
 
 from tests.chart.rendering import CASES, Helm, Values
 
@@ -63,7 +63,7 @@ def _kind(text: str) -> str:
 def _accounts(cluster: Cluster, names: set[str]) -> Iterator[None]:
     """A pod needs its account, and a dry run makes none."""
     accounts = [{"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": name}} for name in names]
-    cluster.kubectl("apply", "--filename", "-", stdin=yaml.safe_dump_all(accounts))
+    cluster.kubectl("apply", "--filename", "-", stdin=yaml_text.dump(*accounts))
     try:
         yield
     finally:
@@ -74,4 +74,4 @@ def test_the_api_server_refuses_a_field_that_it_does_not_know(cluster: Cluster) 
     """So that the test above could fail."""
     service = {"apiVersion": "v1", "kind": "Service", "metadata": {"name": "x"}, "spec": {"portz": []}}
     with pytest.raises(CommandError, match="portz"):
-        cluster.kubectl(*STRICTLY, stdin=yaml.safe_dump(service))
+        cluster.kubectl(*STRICTLY, stdin=yaml_text.dump(service))

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import yaml
+from helm import yaml_text
 
 NAMESPACE, RELEASE = "default", "shop-inventory-api"
 API, API_2 = (f"{RELEASE}-5d9c7b8f6d-{suffix}" for suffix in ("x2x9z", "b7b7b"))
@@ -138,7 +139,7 @@ def _written(directory: Path, step: str, rules: Sequence[Path], cases: Sequence[
         "group_eval_order": order,
         "tests": [_test(case) for case in cases],
     }
-    path.write_text(yaml.safe_dump(document, sort_keys=False, width=10_000))
+    path.write_text(yaml_text.dump(document, width=10_000))
     return path
 
 

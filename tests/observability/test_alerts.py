@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-import yaml
+from helm import yaml_text
 from observability.rules import Alert, Options
 
 from observability import rules
@@ -62,7 +62,7 @@ def rendered(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
         options = [word for value in values for word in ("--set", value)]
         spec = helm.template(ON, *options, release=release).one("PrometheusRule", fullname)["spec"]
         path = directory / f"{fullname}.yaml"
-        path.write_text(yaml.safe_dump(spec, sort_keys=False))
+        path.write_text(yaml_text.dump(spec))
         return path
 
     return render

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 import yaml
+from helm import yaml_text
 
 from tests.chart.pod_security import restricted
 from tests.support.process import REPOSITORY
@@ -96,7 +97,7 @@ def test_an_overlay_names_the_namespace_and_the_stores(tmp_path: Path) -> None:
     (overlay,) = re.findall(r"```yaml\n(# kustomization\.yaml\n.*?)```", DOCS.read_text(), re.DOTALL)
     mine = yaml.safe_load(overlay)
     mine["resources"] = [os.path.relpath(FOLDER, tmp_path)]
-    (tmp_path / "kustomization.yaml").write_text(yaml.safe_dump(mine))
+    (tmp_path / "kustomization.yaml").write_text(yaml_text.dump(mine))
     objects = rendered(tmp_path)
     (subject,) = objects["ClusterRoleBinding"]["subjects"]
     namespaced = ("ServiceAccount", "Service", "DaemonSet", NAME, f"{NAME}-files")

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
+from helm import yaml_text
 from observability.dashboards import asked
 
 from .alerting import API, API_2, NAMESPACE, RELEASE, histogram, one
@@ -104,7 +104,7 @@ def test_a_panel_shows(case: Shown, tmp_path: Path) -> None:
     if promtool is None:
         pytest.fail("promtool is not on PATH: make promtool builds it")
     path = tmp_path / "case.yaml"
-    path.write_text(yaml.safe_dump({"tests": [_test(case)]}))
+    path.write_text(yaml_text.dump({"tests": [_test(case)]}))
     run = subprocess.run([promtool, "test", "rules", path], capture_output=True, text=True, check=False, timeout=60)
     assert run.returncode == 0, run.stdout + run.stderr
 

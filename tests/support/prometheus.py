@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx
-import yaml
+from helm import yaml_text
 
 from tests.support.process import free_ports
 from tests.support.program import running
@@ -86,7 +86,7 @@ def prometheus(
     service = {"job_name": JOB, "static_configs": [target.configuration() for target in targets]}
     every = {"scrape_interval": interval, "scrape_timeout": interval, "evaluation_interval": interval}
     configuration = {"global": every, "rule_files": ["rules.yaml"], "scrape_configs": [itself, service]}
-    (directory / "prometheus.yaml").write_text(yaml.safe_dump(configuration))
+    (directory / "prometheus.yaml").write_text(yaml_text.dump(configuration))
     command = [
         BINARY,
         f"--config.file={directory / 'prometheus.yaml'}",

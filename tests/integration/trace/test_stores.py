@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
+from helm import yaml_text
 from tests.support.process import REPOSITORY, Running, free_ports
 from tests.support.shop import shop, trace
 from tests.support.stores import log_line, missing, span, stores
@@ -75,7 +75,7 @@ def test_the_collector_reads_what_a_node_keeps_of_pods(tmp_path: Path) -> None:
         "exporters": {"file": {"path": str(tmp_path / "out"), "flush_interval": "100ms"}},
         "service": {"pipelines": {"traces": pipeline, "logs": pipeline}},
     }
-    (tmp_path / "here.yaml").write_text(yaml.safe_dump(here))
+    (tmp_path / "here.yaml").write_text(yaml_text.dump(here))
     listens = {
         name: f"127.0.0.1:{port}" for name, port in zip(("OTLP_LISTEN", "HEALTH_LISTEN"), free_ports(2), strict=True)
     }
