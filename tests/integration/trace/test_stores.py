@@ -65,13 +65,13 @@ def test_the_collector_takes_its_configuration(where: str) -> None:
 
 def test_the_collector_reads_what_a_node_keeps_of_pods(tmp_path: Path) -> None:
     """Without a cluster to ask about them: what the files' names and lines say themselves."""
-    pod = tmp_path / "shop_inventory-inventory-api-abc_12345678-1234-1234-1234-123456789abc" / "api"
+    pod = tmp_path / "shop_stock-abc_12345678-1234-1234-1234-123456789abc" / "api"
     pod.mkdir(parents=True)
     line, other = log_line("order-1", "it", trace_id="a" * 32, span_id="b" * 16), "no JSON\n"
     (pod / "0.log").write_text("".join(f"2026-03-02T09:30:00.123456789Z stdout F {one}" for one in (line, other)))
     pipeline = {"processors": ["redaction"], "exporters": ["file"]}
     here = {
-        "receivers": {"file_log": {"include": [f"{tmp_path}/*_*inventory-api*_*/*/*.log"], "start_at": "beginning"}},
+        "receivers": {"file_log": {"start_at": "beginning"}},
         "exporters": {"file": {"path": str(tmp_path / "out"), "flush_interval": "100ms"}},
         "service": {"pipelines": {"traces": pipeline, "logs": pipeline}},
     }
@@ -80,7 +80,7 @@ def test_the_collector_reads_what_a_node_keeps_of_pods(tmp_path: Path) -> None:
         name: f"127.0.0.1:{port}" for name, port in zip(("OTLP_LISTEN", "HEALTH_LISTEN"), free_ports(2), strict=True)
     }
     files = [COLLECTOR / "collector.yaml", COLLECTOR / "kubernetes.yaml", tmp_path / "here.yaml"]
-    environment = {**os.environ, "NODE_NAME": "node-1", **listens}
+    environment = {**os.environ, "NODE_NAME": "node-1", "LOG_FILES": f"{tmp_path}/*_*stock*_*/*/*.log", **listens}
     running = Running(["otelcol", *(f"--config={file}" for file in files)], environment, tmp_path)
     try:
         written = wait_until(lambda: _whole(tmp_path / "out", other.rstrip()))
@@ -92,7 +92,7 @@ def test_the_collector_reads_what_a_node_keeps_of_pods(tmp_path: Path) -> None:
     resource, record = found[line.rstrip()]
     named = {item["key"]: item["value"]["stringValue"] for item in resource["resource"]["attributes"]}
     assert named.items() >= {"service.name": "inventory-api", "k8s.namespace.name": "shop"}.items()
-    assert named["k8s.pod.name"] == "inventory-inventory-api-abc"
+    assert named["k8s.pod.name"] == "stock-abc"
     assert (record["traceId"], record["spanId"], record["severityText"]) == ("a" * 32, "b" * 16, "info")
 
 
