@@ -2,15 +2,13 @@
 
 import itertools
 import json
-import shutil
 from pathlib import Path
 
-import pytest
 from helm import yaml_text
 from helm.command import run
 
 from tests.chart.rendering import Helm
-from tests.observability.test_collector import rendered
+from tests.support.kustomize import NEEDS_KUBECTL, built
 
 WORDS = [
     "-951e12",
@@ -43,7 +41,7 @@ def test_helm_reads_text_as_text(helm: Helm, tmp_path: Path) -> None:
     assert [pair for pair in zip(told, found, strict=True) if pair[0] != pair[1]] == []
 
 
-@pytest.mark.skipif(shutil.which("kubectl") is None, reason="NOT RUN, as not on PATH: kubectl")
+@NEEDS_KUBECTL
 def test_kustomize_reads_text_as_text(tmp_path: Path) -> None:
     """Which is of a parser of its own."""
     words = {f"word-{index}": word for index, word in enumerate(WORDS)}
@@ -51,8 +49,8 @@ def test_kustomize_reads_text_as_text(tmp_path: Path) -> None:
     (tmp_path / "account.yaml").write_text(yaml_text.dump(account))
     kustomization = {"resources": ["account.yaml"], "nameSuffix": "-951e12", "commonAnnotations": words}
     (tmp_path / "kustomization.yaml").write_text(yaml_text.dump(kustomization))
-    metadata = rendered(tmp_path)["ServiceAccount"]["metadata"]
-    assert (metadata["name"], metadata["annotations"]) == ("told-951e12", words)
+    (found,) = built(tmp_path)
+    assert (found["metadata"]["name"], found["metadata"]["annotations"]) == ("told-951e12", words)
 
 
 def test_text_of_lines_is_written_as_it_is_read() -> None:

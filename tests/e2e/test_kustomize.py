@@ -10,19 +10,19 @@ import pytest
 import yaml
 from helm import render, yaml_text
 
+from tests.support.kustomize import built
 from tests.support.waiting import await_claim
 
 from .client import Client, PortForward
-from .cluster import RELEASE, Cluster, Manifest, is_ready, run, say
+from .cluster import RELEASE, Cluster, Manifest, is_ready, say
 from .conftest import ITEM, namespace
 
 TRIAL, PRODUCTION = render.KUSTOMIZE / "overlays" / "dev", render.KUSTOMIZE / "overlays" / "production"
 
 
-def built(folder: Path) -> dict[tuple[str, str], Manifest]:
-    """The objects of a kustomization by kind and name."""
-    objects = yaml.load_all(run("kubectl", "kustomize", str(folder)), yaml.CSafeLoader)
-    return {render.identity(found): found for found in objects}
+def objects_of(folder: Path) -> dict[tuple[str, str], Manifest]:
+    """Of a kustomization, by kind and name."""
+    return {render.identity(found): found for found in built(folder)}
 
 
 def specs(objects: dict[tuple[str, str], Manifest]) -> dict[tuple[str, str], Any]:
@@ -59,7 +59,7 @@ def test_the_trial_is_what_the_chart_installs() -> None:
     # Under a name that does not change, and so removed when it is done.
     migration["spec"]["ttlSecondsAfterFinished"] = 60
     chart["Job", f"{RELEASE}-migration"] = migration
-    kustomized = built(TRIAL)
+    kustomized = objects_of(TRIAL)
     assert specs(kustomized) == specs(chart)
     assert kustomized.keys() - chart.keys() == {
         ("Secret", f"{RELEASE}-{part}") for part in ("database", "redis", "keys")
@@ -81,7 +81,7 @@ def test_production_is_what_the_chart_installs_by_its_example() -> None:
     api = chart["NetworkPolicy", f"{RELEASE}-api"]["spec"]
     # That of the release is Helm's.
     api["ingress"][0]["from"] = [peer for peer in api["ingress"][0]["from"] if "podSelector" not in peer]
-    overlay = built(PRODUCTION)
+    overlay = objects_of(PRODUCTION)
     assert _unordered(specs(overlay)) == _unordered(specs(chart))
     for name, found in overlay.items():
         assert found["metadata"].get("labels") == chart[name]["metadata"]["labels"], name
@@ -95,7 +95,7 @@ def test_each_component_is_what_the_chart_installs_by_its_values(name: str, tmp_
     (tmp_path / "kustomization.yaml").write_text(yaml_text.dump(relative))
     values = render.merged(render.EXTERNAL, render.COMPONENTS[name])
     chart = {render.identity(found): found for found in render.adopted(render.rendered(values))}
-    assert _unordered(specs(built(tmp_path))) == _unordered(specs(chart))
+    assert _unordered(specs(objects_of(tmp_path))) == _unordered(specs(chart))
 
 
 def _unordered(node: Any) -> Any:

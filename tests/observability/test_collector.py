@@ -2,8 +2,6 @@
 
 import os
 import re
-import shutil
-import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +10,7 @@ import yaml
 from helm import yaml_text
 
 from tests.chart.pod_security import restricted
+from tests.support.kustomize import NEEDS_KUBECTL, built
 from tests.support.process import REPOSITORY
 
 FOLDER = REPOSITORY / "observability" / "collector"
@@ -19,13 +18,12 @@ DOCS = REPOSITORY / "docs" / "telemetry.md"
 NAME = "inventory-collector"
 
 Manifest = dict[str, Any]
-pytestmark = pytest.mark.skipif(shutil.which("kubectl") is None, reason="NOT RUN, as not on PATH: kubectl")
+pytestmark = NEEDS_KUBECTL
 
 
 def rendered(folder: Path) -> dict[str, Manifest]:
     """Its objects by their kind; of ConfigMaps each by its name, without the part that its content makes."""
-    done = subprocess.run(["kubectl", "kustomize", folder], capture_output=True, text=True, check=True)
-    objects = list(yaml.safe_load_all(done.stdout))
+    objects = built(folder)
     kinds = {found["kind"]: found for found in objects if found["kind"] != "ConfigMap"}
     maps = {found["metadata"]["name"].rsplit("-", 1)[0]: found for found in objects if found["kind"] == "ConfigMap"}
     return {**kinds, **maps}
